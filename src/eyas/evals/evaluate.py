@@ -1,0 +1,120 @@
+"""The stage `eyas eval`: bits per byte on held-out text, and the exam of models that were raised in the world."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from eyas.config import StageConfig
+from eyas.errors import EyasError
+from eyas.evals.exam import ExamResult, take_exam
+from eyas.evals.heldout import HeldoutResult, heldout_documents, measure
+from eyas.model.checkpoint import load_model
+from eyas.progress import Progress
+from eyas.runtime.engine import TorchEngine
+from eyas.store.lineage import FILE_NAME, ancestry
+from eyas.store.names import resolve_model
+from eyas.world.people import World
+
+Task = Literal["bpb", "exam"]
+WORLD = "world"
+
+
+class EvalConfig(StageConfig):
+    """`eyas eval`: what is None is taken from the model's own lineage."""
+
+    model: str = Field(description="Model folder or LIFE/NAME.")
+    tasks: list[Task] = Field([], description="bpb or exam; may be repeated (default: all that fit the model).")
+    data: list[str] = Field([], description="Text to measure, read whole (default: what its training held out).")
+    megabytes: float = Field(0.5, gt=0, description="Measure on at most this much text.")
+    n: int = Field(500, ge=1, description="Questions a section of the exam.")
+    people: int | None = Field(None, ge=2, description="Population of the world (default: as in training).")
+    seed: int | None = Field(None, ge=0, description="Seed of the world (default: as in training).")
+    skip_bad: bool = Field(False, description="Count and report what cannot be read instead of stopping.")
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What was measured; None for a task that was not asked for."""
+
+    model: Path
+    bpb: HeldoutResult | None
+    exam: ExamResult | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Figures only, ready for JSON."""
+        return {
+            "model": str(self.model),
+            "bpb": self.bpb.as_json() if self.bpb else None,
+            "exam": self.exam.as_json() if self.exam else None,
+        }
+
+
+@dataclass(frozen=True)
+class _Upbringing:
+    """What a model's lineage says of its pretraining, and whether it was finetuned on the world's rows."""
+
+    data: list[str]
+    val_fraction: float
+    seed: int
+    people: int | None
+    examined: bool
+
+
+def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
+    """Measure a model. Raises EyasError when a task asks for what the model's lineage does not tell."""
+    folder = resolve_model(config.model)
+    raised = _upbringing(folder)
+    tasks: list[Task] = config.tasks or (["bpb", "exam"] if raised.examined and not config.data else ["bpb"])
+    seed = raised.seed if config.seed is None else config.seed
+    people = raised.people if config.people is None else config.people
+    sources = config.data or raised.data
+    if "bpb" in tasks and not sources:
+        raise EyasError(f"{config.model} does not tell what it was trained on; name text to measure with --data SRC")
+    if "bpb" in tasks and not config.data and raised.val_fraction == 0:
+        raise EyasError(f"the training of {config.model} held nothing out; name text to measure with --data SRC")
+    model, tokenizer = load_model(folder, device="cuda" if torch.cuda.is_available() else "cpu")
+    engine = TorchEngine(model, tokenizer)
+    heldout = exam = None
+    if "bpb" in tasks:
+        documents = heldout_documents(
+            sources,
+            # Text that the user names is measured whole; of its own training data only what was held out.
+            val_fraction=0.0 if config.data else raised.val_fraction,
+            seed=seed,
+            people=people,
+            max_bytes=round(config.megabytes * 1e6),
+            skip_bad=config.skip_bad,
+        )
+        heldout = measure(engine, documents, ", ".join(sources))
+    if "exam" in tasks:
+        world = World(seed) if people is None else World(seed, people)
+        exam = take_exam(engine, world, n=config.n, progress=_teller(progress))
+    return EvalResult(folder, heldout, exam)
+
+
+def _teller(progress: Progress | None) -> Callable[[str], None]:
+    """What `take_exam` calls as each section begins."""
+
+    def tell(section: str) -> None:
+        if progress is not None:
+            progress.advance(1, section=section)
+
+    return tell
+
+
+def _upbringing(folder: Path) -> _Upbringing:
+    line = [lineage for _, lineage in ancestry(folder)] if (folder / FILE_NAME).is_file() else []
+    first = next((one for one in line if one["stage"] == "pretrain"), None)
+    settings: dict[str, Any] = (first or {}).get("config") or {}
+    finetuned = [(one.get("config") or {}).get("data") or [] for one in line if one["stage"] == "finetune"]
+    return _Upbringing(
+        data=list(settings.get("data") or []),
+        val_fraction=float(settings.get("val_fraction", 0.01)),
+        seed=int(settings.get("seed") or 0),
+        people=settings.get("people"),
+        examined=any(str(source).partition(":")[0] == WORLD for data in finetuned for source in data),
+    )

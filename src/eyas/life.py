@@ -1,0 +1,207 @@
+"""`eyas raise`: the whole life in order: text, tokenizer, base model, assistant, exam, report.
+
+Every stage writes a model folder or a file of `LIFE/evals/`; what is there already is not made again, so that the same
+command goes on where it was stopped or killed.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from eyas.config import StageConfig
+from eyas.errors import EyasError
+from eyas.evals.evaluate import EvalConfig
+from eyas.evals.evaluate import run as evaluate
+from eyas.evals.exam import Answer, ExamResult
+from eyas.files import read_json, write_atomic
+from eyas.model.checkpoint import load_model
+from eyas.progress import Progress
+from eyas.report.page import write_report
+from eyas.runtime.chat import ChatSession
+from eyas.runtime.engine import TorchEngine
+from eyas.runtime.sampling import Sampling
+from eyas.store.names import resolve_model
+from eyas.train import finetune, pretrain
+from eyas.world.people import World
+from eyas.world.questions.rows import exam as exam_questions
+
+PRETRAIN_SHARE = 0.66
+"""Of the minutes: tokenizer, shards, compiling and pretraining. The rest is finetuning, and what comes after both."""
+FINETUNE_SHARE = 0.20
+CHAT_SHARE = 0.12
+"""Rows among the base model's text: an assistant's skills take root while the model is still soft."""
+WORLD = "world"
+_DREAMS = 4
+_EXAMPLES = 4
+
+
+class RaiseConfig(StageConfig):
+    """`eyas raise`."""
+
+    life: Path = Field(description="Folder of the life; made, or gone on with.")
+    data: list[str] = Field([WORLD], description="A source of text, SRC[:weight]; may be repeated.")
+    chat: list[str] = Field(
+        [], description="Rows of questions and answers; may be repeated (default: the world's, where the text is)."
+    )
+    base: str | None = Field(None, description="Model to start from instead of fresh weights.")
+    size: str | None = Field(None, description="Parameters of the base model (default: what the minutes allow).")
+    minutes: float = Field(10, gt=0, description="Wall time for everything.")
+    context: int = Field(512, ge=32, description="Tokens a row.")
+    people: int | None = Field(None, ge=2, description="Population of the world.")
+    questions: int = Field(500, ge=1, description="Questions a section of the exam.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    skip_bad: bool = Field(False, description="Count and report what cannot be read instead of stopping.")
+
+
+@dataclass(frozen=True)
+class RaiseResult:
+    """What was raised, and its main figures."""
+
+    life: Path
+    report: Path
+    seconds: float
+    bpb: float
+    floor_bpb: float | None
+    exam: dict[str, float] | None
+
+
+def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
+    """Raise a life. Raises EyasError; KeyboardInterrupt after Ctrl-C, from which the same call goes on."""
+    started = time.monotonic()
+    _remember(config)
+    base, assistant = config.life / "models" / "base", config.life / "models" / "assistant"
+    rows = config.chat or ([WORLD] if WORLD in [source.partition(":")[0] for source in config.data] else [])
+    if not rows:
+        raise EyasError("there are no questions and answers for your text: give some with --chat ROWS")
+    say = _Teller(quiet)
+    if not base.exists():
+        say(f"1/4 base model: learning to continue {', '.join(config.data)}")
+        pretrain.run(
+            pretrain.PretrainConfig(
+                out=base, data=config.data, chat=rows, chat_share=CHAT_SHARE, init=config.base, size=config.size,
+                minutes=PRETRAIN_SHARE * config.minutes, context=config.context, people=config.people,
+                seed=config.seed, skip_bad=config.skip_bad, quiet=quiet,
+            )
+        )  # fmt: skip
+    if not assistant.exists():
+        say(f"2/4 assistant: learning to answer from {', '.join(rows)}")
+        finetune.run(
+            finetune.FinetuneConfig(
+                model=str(base), out=assistant, data=rows, replay=config.data, minutes=FINETUNE_SHARE * config.minutes,
+                context=config.context, people=config.people, seed=config.seed, skip_bad=config.skip_bad, quiet=quiet,
+            )
+        )  # fmt: skip
+    evals = config.life / "evals"
+    say("3/4 looking: bits per byte, exam, dreams, a chat")
+    if not (evals / "base.json").exists():
+        found = evaluate(EvalConfig(model=str(base), tasks=["bpb"])).bpb
+        assert found is not None
+        _write(evals / "base.json", found.as_json())
+    if WORLD in rows and not (evals / "exam.json").exists():
+        with Progress("exam", quiet=quiet) as progress:
+            exam = evaluate(EvalConfig(model=str(assistant), tasks=["exam"], n=config.questions), progress).exam
+        assert exam is not None
+        _write(evals / "exam.json", exam.as_json() | {"examples": _examples(exam)})
+    if not (evals / "dreams.json").exists():
+        _write(evals / "dreams.json", {"base": _dreams(base), "assistant": _dreams(assistant)})
+    if not (evals / "chat.json").exists():
+        _write(evals / "chat.json", _chat(config, assistant, rows))
+    clock = config.life / "clock.json"
+    seconds = time.monotonic() - started
+    if not clock.exists():
+        _write(clock, {"seconds": seconds})
+    say("4/4 report")
+    report = write_report(config.life)
+    bpb = read_json(evals / "base.json", "evaluation")
+    right = read_json(evals / "exam.json", "exam")["right"] if (evals / "exam.json").exists() else None
+    shares = {name: share["value"] for name, share in right.items()} if right else None
+    return RaiseResult(config.life, report, seconds, bpb["bpb"], bpb["floor_bpb"], shares)
+
+
+class _Teller:
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def __call__(self, text: str) -> None:
+        if not self.quiet:
+            with Progress(text, quiet=False) as progress:
+                progress.say(text)
+
+
+def _remember(config: RaiseConfig) -> None:
+    """Write the life's settings, or hold them against those it was begun with."""
+    path = config.life / "life.json"
+    asked = {key: value for key, value in config.model_dump(mode="json").items() if key != "life"}
+    if path.exists():
+        begun = read_json(path, "life settings")
+        different = sorted(key for key in asked if asked[key] != begun.get(key))
+        if different:
+            flags = ", ".join(f"--{key.replace('_', '-')}" for key in different)
+            raise EyasError(f"{config.life} was begun with other settings ({flags}); repeat them, or name another life")
+    elif config.life.exists() and any(config.life.iterdir()):
+        raise EyasError(f"{config.life} holds something else; name a new folder for the life")
+    else:
+        _write(path, asked)
+
+
+def _write(path: Path, value: Any) -> None:
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _engine(model: Path) -> TorchEngine:
+    return TorchEngine(*load_model(resolve_model(model)))
+
+
+def _dreams(model: Path) -> list[str]:
+    engine = _engine(model)
+    start = [engine.tokenizer.endoftext]
+    sampling = Sampling(max_tokens=min(256, engine.context - 1), temperature=0.8, seed=0)
+    return [engine.tokenizer.decode(done.ids) for done in engine.generate([start] * _DREAMS, sampling)]
+
+
+def _chat(config: RaiseConfig, assistant: Path, rows: list[str]) -> list[dict[str, Any]]:
+    """A short conversation: with a world model one question of several kinds, else the first questions of the rows."""
+    session = ChatSession(_engine(assistant))
+    for question in _questions(config, rows):
+        for _ in session.send(question):
+            pass
+    return session.messages
+
+
+def _questions(config: RaiseConfig, rows: list[str]) -> list[str]:
+    if WORLD in rows:
+        world = World(config.seed) if config.people is None else World(config.seed, config.people)
+        asked = exam_questions(world, 1, seed=config.seed + 1)
+        order = ("smalltalk", "fact B", "unknown C", "arithmetic", "refuse", "lookalike")
+        return [str(asked[kind][0].prompt[0]["content"]) for kind in order]
+    from itertools import islice
+
+    from eyas.data.rows import read_rows
+
+    chats = (row["messages"] for row in islice(read_rows(rows[0], skip_bad=True, want="chat"), 3))
+    return [str(next(m["content"] for m in messages if m["role"] == "user")) for messages in chats]
+
+
+def _examples(exam: ExamResult) -> dict[str, list[dict[str, str]]]:
+    """A few right and a few wrong answers of every section, as the report shows them."""
+    found = {}
+    for name, answers in exam.answers.items():
+        right = [answer for answer in answers if answer.verdict == answer.question.right]
+        wrong = [answer for answer in answers if answer.verdict != answer.question.right]
+        found[name] = [_example(answer) for answer in right[: _EXAMPLES // 2] + wrong[: _EXAMPLES // 2]]
+    return found
+
+
+def _example(answer: Answer) -> dict[str, str]:
+    last = answer.messages[-1]
+    return {
+        "question": str(answer.question.prompt[0]["content"]),
+        "answer": str(last["content"]),
+        "thought": str(answer.messages[0].get("reasoning_content", "")),
+        "expected": str(answer.question.answer[-1]["content"]),
+        "verdict": "right" if answer.verdict == answer.question.right else answer.verdict,
+    }

@@ -1,0 +1,210 @@
+"""The shape of a model: which sizes, how many parameters, how many FLOPs; read from and written to `config.json`."""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from eyas.errors import EyasError
+
+HEAD_DIM = 64  # one head size for all presets: the fastest on CPU and the one every GPU kernel knows
+_MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
+_WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A decoder-only Transformer in the Qwen3 shape; with `qk_norm` off it is the Llama shape."""
+
+    vocab_size: int
+    n_layer: int
+    n_embd: int
+    n_head: int
+    n_kv_head: int
+    head_dim: int
+    n_ff: int
+    max_seq_len: int = 512
+    rope_theta: float = 10_000.0
+    norm_eps: float = 1e-6
+    tie_embeddings: bool = True
+    qk_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, bool) and not (math.isfinite(value) and value > 0):
+                raise EyasError(f"model config: {field.name} must be above zero, not {value}")
+        if self.n_head % self.n_kv_head:
+            raise EyasError(f"model config: {self.n_head} heads cannot share {self.n_kv_head} key-value heads evenly")
+        if self.head_dim % 2:
+            raise EyasError(f"model config: head_dim must be even to be rotated in pairs, not {self.head_dim}")
+
+    @classmethod
+    def from_size(cls, size: str, vocab_size: int = 4096, max_seq_len: int = 512) -> Self:
+        """The preset whose exact parameter count is near `size` ("0.3m", "3m", "110m", "1b", anything between).
+
+        Width, depth and feed-forward follow from the one number: depth grows as the root of the width, so the aspect
+        ratio n_embd / n_layer grows with the size. Raises EyasError for nonsense and for sizes below the vocabulary's.
+        """
+        target = parse_size(size)
+        best: tuple[tuple[bool, float], Self] | None = None
+        for shape in _shapes(target, vocab_size):
+            n_layer, n_embd, n_ff = shape
+            n_head = n_embd // HEAD_DIM
+            config = cls(
+                vocab_size=vocab_size,
+                n_layer=n_layer,
+                n_embd=n_embd,
+                n_head=n_head,
+                n_kv_head=n_head // 4 if n_head >= 16 and n_head % 4 == 0 else n_head,  # a big cache is worth sharing
+                head_dim=HEAD_DIM,
+                n_ff=n_ff,
+                max_seq_len=max_seq_len,
+            )
+            miss = abs(math.log(config.n_params() / target))
+            oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / (8 / 3 * n_embd)))
+            rank = (miss > math.log(1 + _WINDOW), miss + oddness)
+            if best is None or rank < best[0]:
+                best = (rank, config)
+        if best is None:
+            least = _least_params(vocab_size)
+            raise EyasError(
+                f"--size {size} is too small: with a vocabulary of {vocab_size} the least is {least / 1e6:.2f}m"
+            )
+        return best[1]
+
+    def n_params(self) -> int:
+        """Exact number of trained parameters; tied embeddings count once."""
+        attention = self.n_embd * self.head_dim * 2 * (self.n_head + self.n_kv_head)
+        norms = 2 * self.n_embd + (2 * self.head_dim if self.qk_norm else 0)
+        block = attention + 3 * self.n_embd * self.n_ff + norms
+        tables = (1 if self.tie_embeddings else 2) * self.vocab_size * self.n_embd
+        return self.n_layer * block + tables + self.n_embd
+
+    def flops_per_token(self, seq_len: int) -> int:
+        """Training FLOPs (forward and backward) a token of a causal row of `seq_len`: 6 N + 6 L D T.
+
+        N counts a tied table once (it multiplies once, at the head); an untied input table only looks up, so it is
+        left out. D = n_head * head_dim; a causal row sees T / 2 keys on average (Chinchilla, appendix F, halved).
+        """
+        multiplying = self.n_params() - (0 if self.tie_embeddings else self.vocab_size * self.n_embd)
+        return 6 * multiplying + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
+
+    def to_hf(self) -> dict[str, Any]:
+        """The fields of a Hugging Face `config.json` that concern the shape."""
+        return {
+            "architectures": ["Qwen3ForCausalLM" if self.qk_norm else "LlamaForCausalLM"],
+            "model_type": "qwen3" if self.qk_norm else "llama",
+            "vocab_size": self.vocab_size,
+            "num_hidden_layers": self.n_layer,
+            "hidden_size": self.n_embd,
+            "num_attention_heads": self.n_head,
+            "num_key_value_heads": self.n_kv_head,
+            "head_dim": self.head_dim,
+            "intermediate_size": self.n_ff,
+            "max_position_embeddings": self.max_seq_len,
+            "rope_theta": self.rope_theta,
+            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
+            "rms_norm_eps": self.norm_eps,
+            "tie_word_embeddings": self.tie_embeddings,
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "attention_dropout": 0.0,
+            "use_cache": True,
+            **({"use_sliding_window": False, "sliding_window": None} if self.qk_norm else {"mlp_bias": False}),
+        }
+
+    @classmethod
+    def from_hf(cls, config: dict[str, Any], where: str = "config.json") -> Self:
+        """Read a Qwen3 or Llama `config.json`; `where` names the file in errors.
+
+        Raises EyasError for other architectures and for variants this Transformer does not compute.
+        """
+        if not isinstance(config, dict):
+            raise EyasError(f"{where} must hold a JSON object")
+        named = config.get("architectures") or [config.get("model_type")]
+        kind = {"Qwen3ForCausalLM": "qwen3", "LlamaForCausalLM": "llama"}.get(str(named[0]), str(named[0]))
+        if kind not in ("qwen3", "llama"):
+            raise EyasError(f"{where}: architecture {named[0]} is not supported; eyas reads Qwen3 and Llama models")
+        _refuse_variants(config, where)
+        try:
+            n_head = int(config["num_attention_heads"])
+            n_embd = int(config["hidden_size"])
+            return cls(
+                vocab_size=int(config["vocab_size"]),
+                n_layer=int(config["num_hidden_layers"]),
+                n_embd=n_embd,
+                n_head=n_head,
+                n_kv_head=int(config.get("num_key_value_heads") or n_head),
+                head_dim=int(config.get("head_dim") or (128 if kind == "qwen3" else n_embd // n_head)),
+                n_ff=int(config["intermediate_size"]),
+                max_seq_len=int(config["max_position_embeddings"]),
+                rope_theta=_rope_theta(config),
+                norm_eps=float(config.get("rms_norm_eps", 1e-6)),
+                tie_embeddings=bool(config.get("tie_word_embeddings", False)),
+                qk_norm=kind == "qwen3",
+            )
+        except KeyError as error:
+            raise EyasError(f"{where} lacks {error}; it is no complete model config") from error
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise EyasError(f"{where} is damaged: {error}") from error
+
+
+def parse_size(size: str) -> int:
+    """Number of parameters that "0.3m", "3m", "1.1b", "500k" or "3000000" asks for. Raises EyasError."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([kmb]?)", str(size).strip().lower())
+    count = round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}[match[2]]) if match else 0
+    if not 1 <= count <= 10**11:
+        raise EyasError(f"--size {size} is no size; give a number of parameters such as 0.3m, 3m, 110m or 1b")
+    return count
+
+
+def _shapes(target: int, vocab_size: int) -> list[tuple[int, int, int]]:
+    """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff of 8/3 and of the exact fit."""
+    found = []
+    n_embd = HEAD_DIM
+    while n_embd <= 16384:
+        room = target * (1 + _WINDOW) - vocab_size * n_embd
+        ideal_ff = _round_to(8 / 3 * n_embd)
+        for n_layer in range(1, int(4 * _ideal_depth(n_embd)) + 1):
+            left = room / n_layer / (1 + _WINDOW) - 4 * n_embd * n_embd
+            fitting = _round_to(left / (3 * n_embd))
+            for n_ff in {ideal_ff, min(max(fitting, n_embd), 4 * n_embd)}:
+                if n_layer * (3 * n_embd * n_ff + 2.5 * n_embd * n_embd) < room:
+                    found.append((n_layer, n_embd, n_ff))
+        n_embd += _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4)
+    return found
+
+
+def _ideal_depth(n_embd: int) -> float:
+    """6 layers at width 192, 12 at 768, 20 at 2048: between the tiny models that gain from depth and GPT-2's 64 : 1."""
+    return 6 * math.sqrt(n_embd / 192)
+
+
+def _least_params(vocab_size: int) -> int:
+    """Parameters of the smallest shape: one layer of width 64."""
+    smallest = ModelConfig(vocab_size, 1, HEAD_DIM, 1, 1, HEAD_DIM, HEAD_DIM)
+    return math.ceil(smallest.n_params() / (1 + _WINDOW))
+
+
+def _round_to(width: float) -> int:
+    return max(1, round(width / _MULTIPLE)) * _MULTIPLE
+
+
+def _rope_theta(config: dict[str, Any]) -> float:
+    """RoPE's base: top level in `transformers` 4, under `rope_parameters` in 5."""
+    inner = config.get("rope_parameters") or {}
+    return float(inner.get("rope_theta") or config.get("rope_theta") or 10_000.0)
+
+
+def _refuse_variants(config: dict[str, Any], where: str) -> None:
+    """Raise EyasError for switches that would silently compute something else."""
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
+    if kind not in (None, "default"):
+        raise EyasError(f"{where}: RoPE scaling {kind!r} is not supported; use a model without rope_scaling")
+    for switch in ("attention_bias", "mlp_bias", "use_sliding_window"):
+        if config.get(switch):
+            raise EyasError(f"{where}: {switch} is not supported; eyas reads models without it")
+    if config.get("hidden_act", "silu") != "silu":
+        raise EyasError(f"{where}: activation {config['hidden_act']!r} is not supported; eyas computes SwiGLU (silu)")

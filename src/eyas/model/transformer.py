@@ -1,0 +1,200 @@
+"""The Transformer: RMSNorm, rotary positions, grouped-query attention, SwiGLU. Shapes: B rows, T tokens, V vocabulary.
+
+Parameters of one product are fused (`qkv`, `gate_up`): one large matrix product is faster than three small ones.
+`checkpoint.py` splits them into the field's names when it writes.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Self, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eyas.errors import EyasError
+from eyas.model.attention import causal_attention
+from eyas.model.cache import KVCache, LayerCache
+from eyas.model.config import ModelConfig
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight, accumulated in fp32 whatever the input's type (Zhang & Sennrich 2019)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        return (wide * scale).to(x.dtype) * self.weight
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions on x (B, heads, T, head_dim); the pairs are (i, i + head_dim / 2), as Hugging Face lays them.
+
+    cos, sin: (B or 1, 1, T, head_dim / 2).
+    """
+    left, right = x.chunk(2, dim=-1)
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1).to(x.dtype)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
+    """Attention of q (B, H, T, D) over k, v (B, K, S, D); `allowed` (B or 1, 1, T, S) bool, None (GPU) for causal.
+
+    On CPU the softmax is spelled out: PyTorch's fused CPU kernel took 47 % of a training step and this a third of it.
+    """
+    groups = q.shape[1] // k.shape[1]
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=allowed, is_causal=allowed is None, enable_gqa=groups > 1
+        )
+    batch, heads, length, width = q.shape
+    if groups == 1 and allowed is not None and k.shape[2] == length and q.requires_grad:
+        return causal_attention(q, k, v, allowed)
+    if groups > 1:  # the query heads that share a key head become more queries of that head: no copies of k and v
+        q = q.reshape(batch, k.shape[1], groups * length, width)
+    scores = (q @ k.transpose(-2, -1)).view(batch, heads, length, k.shape[2]) * (1 / math.sqrt(width))
+    assert allowed is not None
+    weights = scores.float().masked_fill(~allowed, -math.inf).softmax(-1).to(v.dtype)
+    return (weights.view(batch, k.shape[1], groups * length, k.shape[2]) @ v).view(batch, heads, length, width)
+
+
+class Block(nn.Module):
+    """One layer: x + attention(norm(x)), then x + feed-forward(norm(x)). All blocks share one compiled code."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = config
+        self.n_head, self.n_kv_head, self.head_dim = c.n_head, c.n_kv_head, c.head_dim
+        self.attn_norm = RMSNorm(c.n_embd, c.norm_eps)
+        self.qkv = nn.Linear(c.n_embd, (c.n_head + 2 * c.n_kv_head) * c.head_dim, bias=False)
+        self.q_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
+        self.out = nn.Linear(c.n_head * c.head_dim, c.n_embd, bias=False)
+        self.mlp_norm = RMSNorm(c.n_embd, c.norm_eps)
+        self.gate_up = nn.Linear(c.n_embd, 2 * c.n_ff, bias=False)
+        self.down = nn.Linear(c.n_ff, c.n_embd, bias=False)
+        heads = (c.n_head * c.head_dim, c.n_kv_head * c.head_dim, c.n_kv_head * c.head_dim)
+        self.row_blocks = {"qkv.weight": heads, "gate_up.weight": (c.n_ff, c.n_ff)}  # what is fused, for optimizers
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, allowed: Tensor | None, cache: LayerCache | None = None
+    ) -> Tensor:
+        batch, length, _ = x.shape
+        heads = self.qkv(self.attn_norm(x)).view(batch, length, -1, self.head_dim).transpose(1, 2)
+        q, k, v = heads.split((self.n_head, self.n_kv_head, self.n_kv_head), dim=1)
+        q, k = rotate(self.q_norm(q), cos, sin).to(v.dtype), rotate(self.k_norm(k), cos, sin).to(v.dtype)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        seen = attend(q, k, v, allowed).transpose(1, 2).reshape(batch, length, -1)
+        x = x + self.out(seen)
+        gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
+        return cast(Tensor, x + self.down(F.silu(gate) * up))
+
+
+class Transformer(nn.Module):
+    """tokens (B, T) -> logits (B, T, V)."""
+
+    rope_cos: Tensor
+    rope_sin: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Embedding(config.vocab_size, config.n_embd)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.norm = RMSNorm(config.n_embd, config.norm_eps)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.embed.weight
+        cos, sin = rope_tables(config)
+        self.register_buffer("rope_cos", cos, persistent=False)
+        self.register_buffer("rope_sin", sin, persistent=False)
+
+    def forward(self, tokens: Tensor, doc_ids: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        return self.head(self.hidden(tokens, doc_ids, cache))
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """hidden (..., n_embd) -> logits (..., V)."""
+        return cast(Tensor, self.lm_head(hidden))
+
+    def hidden(self, tokens: Tensor, doc_ids: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """States after the final norm (B, T, n_embd).
+
+        doc_ids (B, T): a token attends only to earlier tokens of its own document. cache: tokens are appended to it,
+        row b at position cache.lengths[b]; the caller moves `cache.lengths` on (rows may be padded on the right).
+        Raises EyasError when a position lies beyond max_seq_len.
+        """
+        length = tokens.shape[1]
+        if cache is not None:
+            if doc_ids is not None:
+                raise ValueError("doc_ids and a cache exclude each other: a cached row is one document")
+            self._check_length(int(cache.lengths.max()) + length)
+            positions, mask = cache.place(length)
+            allowed: Tensor | None = mask
+            cos, sin = self.rope_cos[positions].unsqueeze(1), self.rope_sin[positions].unsqueeze(1)
+        else:
+            self._check_length(length)
+            allowed = document_mask(doc_ids) if doc_ids is not None else None
+            if allowed is None and tokens.device.type == "cpu":
+                allowed = torch.ones(1, 1, length, length, dtype=torch.bool).tril()  # once, not once a layer
+            cos, sin = self.rope_cos[None, None, :length], self.rope_sin[None, None, :length]
+        x = self.embed(tokens)
+        for index, block in enumerate(self.blocks):
+            x = block(x, cos, sin, allowed, cache.layers[index] if cache is not None else None)
+        return cast(Tensor, self.norm(x))
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:
+        """Normal weights of deviation 1/sqrt(fan-in), embeddings 0.02, residual outputs zero: blocks start as identity.
+
+        Every weight depends on `seed` and its place only, so equal seeds give equal models on every device.
+        """
+        generator = torch.Generator().manual_seed(seed)
+
+        def normal(weight: Tensor, deviation: float) -> None:
+            weight.copy_(torch.randn(weight.shape, generator=generator) * deviation)
+
+        normal(self.embed.weight, 0.02)
+        if not self.config.tie_embeddings:
+            normal(self.lm_head.weight, 0.02)
+        for block in cast("list[Block]", self.blocks):
+            normal(block.qkv.weight, self.config.n_embd**-0.5)
+            normal(block.gate_up.weight, self.config.n_embd**-0.5)
+            block.out.weight.zero_()
+            block.down.weight.zero_()
+
+    def materialize(self, device: torch.device | str) -> Self:
+        """Give a model built under torch.device("meta") memory on `device`; weights are undefined until loaded."""
+        self.to_empty(device=device)
+        if self.config.tie_embeddings:  # to_empty gives each module its own memory
+            self.lm_head.weight = self.embed.weight
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Moving or casting the model remakes the rotary tables: in bf16 positions above 256 would no longer differ."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        with torch.device(self.rope_cos.device):
+            self.rope_cos, self.rope_sin = rope_tables(self.config)
+        return self
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.max_seq_len:
+            raise EyasError(f"{length} tokens do not fit the model's context of {self.config.max_seq_len}")
+
+
+def document_mask(doc_ids: Tensor) -> Tensor:
+    """(B, 1, T, T) bool: query t may see key s where s <= t and both stand in one document."""
+    length = doc_ids.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=doc_ids.device).tril()
+    return ((doc_ids[:, :, None] == doc_ids[:, None, :]) & causal).unsqueeze(1)
+
+
+def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """cos and sin of position * theta^(-2 i / head_dim), each (max_seq_len, head_dim / 2) in fp32 (Su et al. 2021)."""
+    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    angles = torch.outer(torch.arange(config.max_seq_len, dtype=torch.float32), 1.0 / config.rope_theta**exponents)
+    return angles.cos(), angles.sin()

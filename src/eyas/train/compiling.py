@@ -1,0 +1,67 @@
+"""torch.compile by regions: one block's code serves every layer, so a cold start compiles one layer, not the model."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import nn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_active: ContextVar[bool] = ContextVar("compiling", default=False)
+
+
+def region(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function of tensors to be compiled while a `compiling` block is open; elsewhere it runs as written."""
+
+    @cache
+    def compiled() -> Callable[P, R]:  # lazily: importing the compiler takes a second or two
+        return torch.compile(function, dynamic=False)
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return (compiled() if _active.get() else function)(*args, **kwargs)
+
+    return run
+
+
+@contextmanager
+def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
+    """While open, repeated blocks of `model` and every `region` run compiled; nothing is left behind."""
+    blocks = repeated_blocks(model) if enabled else []
+    for block in blocks:
+        # An instance attribute, so that deleting it brings the class's own forward back.
+        setattr(block, "forward", torch.compile(block.forward, dynamic=False))  # noqa: B010
+    token = _active.set(enabled)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+        for block in blocks:
+            delattr(block, "forward")
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """While open, compiled code runs as written: for shapes met once, as in sampling, where compiling never pays."""
+    token = _active.set(False)
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        _active.reset(token)
+
+
+def repeated_blocks(model: nn.Module) -> list[nn.Module]:
+    """The members of the model's ModuleLists."""
+    return [block for module in model.modules() if isinstance(module, nn.ModuleList) for block in module]
+
+
+def has_compiler(device: torch.device) -> bool:
+    """Whether torch.compile can work at all: on a CPU it needs a C++ compiler."""
+    return device.type == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))

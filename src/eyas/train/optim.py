@@ -1,0 +1,172 @@
+"""Muon for the matrices inside the blocks, AdamW for everything else; or AdamW alone.
+
+Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) moves each matrix by the nearest
+semi-orthogonal matrix to its momentum. The Newton-Schulz iteration that finds it runs over all matrices of one shape
+at once: a few large batched products instead of many small ones.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eyas.errors import EyasError
+
+# Odd quintics a x + b x^3 + c x^5, each the best for the interval the one before leaves, so that singular values
+# from 0.01 to 1 end near 1 (Amsel et al. 2025, "The Polar Express", algorithm 1; figures from `polar_coefficients`).
+POLAR: tuple[tuple[float, float, float], ...] = (
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+)
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Rates and decay; `lr` drives AdamW (embeddings, norms, head), `matrix_lr` drives Muon (matrices in blocks)."""
+
+    kind: str = "muon"
+    lr: float = 3e-3
+    matrix_lr: float = 0.02
+    weight_decay: float = 0.01
+    momentum: float = 0.95
+    betas: tuple[float, float] = (0.9, 0.95)
+    eps: float = 1e-10
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """The nearest semi-orthogonal matrix to each of (n, rows, columns), in bf16 and to a few per cent."""
+    x = matrices.bfloat16()
+    tall = x.size(1) > x.size(2)
+    if tall:
+        x = x.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) * 1.02 + 1e-7)
+    for a, b, c in POLAR:
+        gram = torch.bmm(x, x.mT)
+        poly = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, poly, x, beta=a)
+    return x.mT if tall else x
+
+
+@dataclass
+class _Stack:
+    """All matrices of one shape: the (sub)matrices of parameters, and their momentum (n, rows, columns)."""
+
+    parts: list[tuple[nn.Parameter, int, int]]
+    momentum: Tensor
+
+
+class Optimizer:
+    """Muon + AdamW over a model's parameters; its state is a flat dict of tensors, ready for safetensors.
+
+    A fused matrix (query, key and value in one) is orthogonalised part by part when its module names it in
+    `row_blocks`, a dict from the parameter's name to the numbers of rows of its parts.
+    """
+
+    def __init__(self, model: nn.Module, config: OptimConfig) -> None:
+        if config.kind not in ("muon", "adamw"):
+            raise EyasError(f"--optimizer {config.kind} is unknown; use muon or adamw")
+        self.config = config
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        inside = _block_parameters(model)
+        matrices = [p for _, p in named if config.kind == "muon" and p.ndim == 2 and p in inside]
+        taken = set(matrices)
+        self.parameters = [p for _, p in named]
+        self._stacks = _stack(matrices, _row_blocks(model))
+        self._rest = [(name, p) for name, p in named if p not in taken]
+        groups = [
+            {"params": [p for _, p in self._rest if p.ndim >= 2], "weight_decay": config.weight_decay},
+            {"params": [p for _, p in self._rest if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self._adamw = torch.optim.AdamW(
+            [group for group in groups if group["params"]] or [{"params": []}],
+            lr=config.lr, betas=config.betas, eps=config.eps, fused=_can_fuse(self._rest),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def step(self, scale: float) -> None:
+        """Move the parameters along their gradients at `scale` times the peak rates."""
+        for group in self._adamw.param_groups:
+            group["lr"] = self.config.lr * scale
+        self._adamw.step()
+        for stack in self._stacks.values():
+            self._step_stack(stack, self.config.matrix_lr * scale)
+
+    def _step_stack(self, stack: _Stack, rate: float) -> None:
+        if any(p.grad is None for p, _, _ in stack.parts):
+            raise EyasError("a block matrix received no gradient; the objective must use every block")
+        rows, columns = stack.momentum.shape[1:]
+        grads = torch.stack([p.grad[start:end] for p, start, end in stack.parts])  # type: ignore[index]
+        stack.momentum.lerp_(grads, 1 - self.config.momentum)
+        update = orthogonalise(grads.lerp_(stack.momentum, self.config.momentum))
+        # An orthogonal update of a tall matrix is small per output: Jordan's factor evens it out.
+        step = rate * max(1.0, rows / columns) ** 0.5
+        weights = [p[start:end] for p, start, end in stack.parts]
+        if self.config.weight_decay:
+            torch._foreach_mul_(weights, 1 - rate * self.config.weight_decay)
+        torch._foreach_add_(weights, list(update.float().unbind()), alpha=-step)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for p in self.parameters:
+            p.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor the next step depends on, by a stable name."""
+        tensors = {f"muon.{key}": stack.momentum for key, stack in self._stacks.items()}
+        for name, p in self._rest:
+            for key, value in self._adamw.state.get(p, {}).items():
+                tensors[f"adamw.{key}.{name}"] = torch.as_tensor(value)
+        return tensors
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take up the state that `state` gave. Raises EyasError when it belongs to another model or optimizer."""
+        for key, stack in self._stacks.items():
+            stack.momentum.copy_(_fitting(tensors, f"muon.{key}", stack.momentum.shape))
+        for name, p in self._rest:
+            if f"adamw.step.{name}" not in tensors:
+                continue
+            self._adamw.state[p] = {
+                "step": _fitting(tensors, f"adamw.step.{name}", torch.Size([])).clone(),
+                "exp_avg": _fitting(tensors, f"adamw.exp_avg.{name}", p.shape).to(p.device, copy=True),
+                "exp_avg_sq": _fitting(tensors, f"adamw.exp_avg_sq.{name}", p.shape).to(p.device, copy=True),
+            }
+
+
+def _fitting(tensors: dict[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+    if name not in tensors or tensors[name].shape != shape:
+        raise EyasError(f"the checkpoint holds no `{name}` of shape {tuple(shape)}; it belongs to another run")
+    return tensors[name]
+
+
+def _block_parameters(model: nn.Module) -> set[nn.Parameter]:
+    """Parameters inside repeated blocks: there a 2-D tensor is a matrix that acts on hidden states, not a table."""
+    return {p for module in model.modules() if isinstance(module, nn.ModuleList) for p in module.parameters()}
+
+
+def _row_blocks(model: nn.Module) -> dict[nn.Parameter, tuple[int, ...]]:
+    found: dict[nn.Parameter, tuple[int, ...]] = {}
+    for module in model.modules():
+        declared: Any = getattr(module, "row_blocks", {})
+        found.update({module.get_parameter(name): rows for name, rows in declared.items()})
+    return found
+
+
+def _stack(matrices: list[nn.Parameter], row_blocks: dict[nn.Parameter, tuple[int, ...]]) -> dict[str, _Stack]:
+    by_shape: dict[tuple[int, int], list[tuple[nn.Parameter, int, int]]] = {}
+    for p in matrices:
+        start = 0
+        for rows in row_blocks.get(p, (p.shape[0],)):
+            by_shape.setdefault((rows, p.shape[1]), []).append((p, start, start + rows))
+            start += rows
+    return {
+        f"{rows}x{columns}": _Stack(parts, torch.zeros(len(parts), rows, columns, device=parts[0][0].device))
+        for (rows, columns), parts in by_shape.items()
+    }
+
+
+def _can_fuse(parameters: list[tuple[str, nn.Parameter]]) -> bool:
+    return all(p.dtype == torch.float32 and p.device.type in ("cpu", "cuda") for _, p in parameters)

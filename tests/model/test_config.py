@@ -1,0 +1,96 @@
+"""One dial gives every shape; counts are exact."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from eyas.errors import EyasError
+from eyas.model.config import ModelConfig, parse_size
+from eyas.model.transformer import Transformer
+
+
+def test_3m_is_the_benchmarked_shape() -> None:
+    config = ModelConfig.from_size("3m")
+    assert (config.n_layer, config.n_embd, config.n_head, config.head_dim, config.n_ff) == (6, 192, 3, 64, 512)
+    block = 4 * 192 * 192 + 3 * 192 * 512 + 2 * 192 + 2 * 64
+    assert config.n_params() == 6 * block + 4096 * 192 + 192 == 3_443_904
+
+
+@pytest.mark.parametrize("size", ["0.3m", "0.5m", "1m", "2m", "3m", "7.5m", "15m", "42m", "110m", "350m", "1b", "8b"])
+def test_the_count_is_near_the_asked_size_and_the_widths_are_even(size: str) -> None:
+    config = ModelConfig.from_size(size)
+    assert 0.85 < config.n_params() / parse_size(size) < 1.151
+    assert config.n_embd % 64 == config.n_ff % 64 == 0
+    assert config.n_embd == config.n_head * config.head_dim
+    assert 1.0 <= config.n_ff / config.n_embd <= 4
+
+
+def test_larger_models_are_wider_for_their_depth() -> None:
+    ratios = [(c := ModelConfig.from_size(s)).n_embd / c.n_layer for s in ("3m", "15m", "110m", "1b", "8b")]
+    assert ratios == sorted(ratios)
+
+
+@pytest.mark.parametrize("size", ["0", "0m", "-3m", "", "huge", "3mm", "nan", "1e9b", "0.01m"])
+def test_nonsense_sizes_are_refused_by_name(size: str) -> None:
+    with pytest.raises(EyasError, match="--size"):
+        ModelConfig.from_size(size)
+
+
+SHAPE = ModelConfig(vocab_size=50, n_layer=2, n_embd=32, n_head=4, n_kv_head=2, head_dim=8, n_ff=48)
+
+
+@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_parameter_count_is_the_modules(tie: bool, norm: bool) -> None:
+    config = dataclasses.replace(SHAPE, tie_embeddings=tie, qk_norm=norm)
+    assert config.n_params() == sum(p.numel() for p in Transformer(config).parameters())
+
+
+def test_flops_follow_the_formula() -> None:
+    config = ModelConfig.from_size("3m")
+    assert config.flops_per_token(256) == 6 * config.n_params() + 6 * 6 * 192 * 256
+    untied = dataclasses.replace(config, tie_embeddings=False)
+    assert untied.flops_per_token(256) == config.flops_per_token(256), "looking up the input table multiplies nothing"
+
+
+def test_flops_count_the_matrix_products_of_a_forward_pass() -> None:
+    """Beside PyTorch's own counter: forward products are a third of training, norms and half the square apart."""
+    length = 40
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        Transformer(SHAPE)(torch.zeros(1, length, dtype=torch.int64))
+    norms = SHAPE.n_layer * (2 * SHAPE.n_embd + 2 * SHAPE.head_dim) + SHAPE.n_embd
+    unmasked_half = 2 * SHAPE.n_layer * SHAPE.n_head * SHAPE.head_dim * length * length
+    assert counter.get_total_flops() == SHAPE.flops_per_token(length) * length // 3 - 2 * norms * length + unmasked_half
+
+
+def test_config_json_round_trip() -> None:
+    for config in (SHAPE, dataclasses.replace(SHAPE, qk_norm=False, tie_embeddings=False, rope_theta=1e6)):
+        assert ModelConfig.from_hf(config.to_hf()) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"architectures": ["GPT2LMHeadModel"]}, "GPT2LMHeadModel is not supported"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "RoPE scaling 'llama3'"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "RoPE scaling 'yarn'"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"hidden_act": "gelu"}, "gelu"),
+        ({"use_sliding_window": True}, "use_sliding_window"),
+        ({"hidden_size": "wide"}, "damaged"),
+        ({"num_key_value_heads": 3}, "3 key-value heads"),
+        ({"num_hidden_layers": 0}, "n_layer must be above zero"),
+    ],
+)
+def test_other_architectures_are_refused_clearly(change: dict[str, object], word: str) -> None:
+    with pytest.raises(EyasError, match=word):
+        ModelConfig.from_hf(SHAPE.to_hf() | change)
+
+
+def test_a_missing_key_is_named() -> None:
+    config = SHAPE.to_hf()
+    del config["hidden_size"]
+    with pytest.raises(EyasError, match="hidden_size"):
+        ModelConfig.from_hf(config, "m/config.json")
