@@ -105,10 +105,9 @@ def main() -> None:
             print(f"read format={kind} {rates(size, took)}")
 
         before = peak_mb()
-        took_all, encode_rates = [], []
+        took_all, encode_rates, source = [], [], str(folder / "corpus.txt")
         for round_number in range(args.rounds):
             report, out = BuildReport(), folder / f"shards{round_number}"
-            source = str(folder / "corpus.txt")
             took_all.append(
                 seconds(lambda r=report, o=out: build_shards([source], tokenizer, o, workers=args.threads, report=r))
             )

@@ -1,14 +1,20 @@
 """The folder in which the commands of the documents are typed."""
 
+import json
 import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from eyas.world.people import World
+from eyas.world.questions.rows import rows
+from eyas.world.stream import documents
+
 # What a reader has after `make raise`, made in less time: enough to be looked at, not enough to be clever.
-RAISE = ["raise", "lives/first", "--minutes", "0.5", "--people", "20"]
+RAISE = ["raise", "lives/first", "--minutes", "0.5", "--people", "20", "--questions", "5"]
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +24,10 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = [sys.executable, "-c", "from eyas.cli.main import main; main()", *RAISE]
     done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"eyas {' '.join(RAISE)}\n{done.stdout}\n{done.stderr}"
+    world = World(0, 20)
+    (folder / "book.txt").write_text("\n\n".join(one.text for one in islice(documents(world), 500)), encoding="utf-8")
+    talks = (json.dumps({"messages": one.messages}) for one in islice(rows(world), 500))
+    (folder / "rows.jsonl").write_text("\n".join(talks) + "\n", encoding="utf-8")
     return folder
 
 

@@ -1,8 +1,9 @@
 """What the documents tell a reader to type is typed here.
 
-The `sh` and `python` blocks of a document are run in order in one scratch folder, which holds a small life at
-`lives/first`, raised by `eyas raise` itself; nothing is replaced. A block marked `no-test REASON` is not run, but its
-`eyas` lines must still be commands that the program would accept, and its `make` lines targets that exist.
+The `sh` blocks of a page are run in order in one scratch folder, then its `python` blocks as one program; nothing is
+replaced. The folder holds what a reader may be taken to have: a small life at `lives/first`, raised by `eyas raise`
+itself, `book.txt`, and the conversations `rows.jsonl`. A block marked `no-test REASON` is not run, but its `eyas` lines
+must still be commands that the program would accept, and its `make` lines targets that exist.
 """
 
 import os
@@ -69,13 +70,14 @@ def run(block: Block, folder: Path) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_work_as_written(page: Path, doc_folder: Path) -> None:
-    for block in blocks(page):
-        if block.language not in ("sh", "python"):
-            continue
-        if block.reason is None:
+    found = list(blocks(page))
+    for block in found:
+        if block.language == "sh" and block.reason is None:
             run(block, doc_folder)
         elif block.language == "sh":
             check(block)
+    if program := [block.text for block in found if block.language == "python" and block.reason is None]:
+        run(Block(page.name, "python", None, "\n".join(program)), doc_folder)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -95,7 +97,7 @@ def test_no_command_hides_under_another_language(page: Path) -> None:
     [
         ("eyas pretrian -o x", "there is no `eyas pretrian`"),
         ("eyas env --colour", "No such option"),
-        ("eyas lineage", "Missing argument"),
+        ("eyas lineage", "Missing parameter: model"),
         ("eyas next lives/first/base 'a' --top none", "not a valid integer"),
         ("eyas pretrain --data world", "--out is required"),
     ],

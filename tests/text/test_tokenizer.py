@@ -213,7 +213,7 @@ def test_vocabulary_without_room_for_the_bytes_is_refused() -> None:
 def _foreign(kind: str, corpus: list[str], path: Path) -> tokenizers.Tokenizer:
     """A tokenizer.json as GPT-2, Qwen or Llama-3 ship it, trained by the `tokenizers` library."""
     theirs = tokenizers.Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
-    if kind == "gpt2":
+    if kind in ("gpt2", "neox"):
         theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
         regex = QWEN2_PATTERN.replace(
@@ -227,12 +227,15 @@ def _foreign(kind: str, corpus: list[str], path: Path) -> tokenizers.Tokenizer:
     theirs.decoder = decoders.ByteLevel()
     if kind == "qwen":
         theirs.normalizer = normalizers.NFC()
-    special = ["<|endoftext|>"] if kind in ("gpt2", "llama3") else []
+    special = ["<|endoftext|>"] if kind != "qwen" else []
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     theirs.train_from_iterator(corpus, trainer)
+    if kind == "neox":  # runs of blanks are added tokens, but text and no specials
+        theirs.add_special_tokens(["<|padding|>"])
+        theirs.add_tokens([tokenizers.AddedToken(" " * n, normalized=True) for n in (8, 3, 2)])
     if kind == "qwen":
         theirs.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
         theirs.add_tokens([tokenizers.AddedToken(t, normalized=False) for t in ("<think>", "</think>", "<tool_call>")])
@@ -240,7 +243,7 @@ def _foreign(kind: str, corpus: list[str], path: Path) -> tokenizers.Tokenizer:
     return theirs
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "qwen", "llama3"])
+@pytest.mark.parametrize("kind", ["gpt2", "qwen", "llama3", "neox"])
 def test_foreign_byte_level_tokenizers_keep_their_ids(kind: str, corpus: list[str], tmp_path: Path) -> None:
     theirs = _foreign(kind, corpus, tmp_path)
     tok = Tokenizer.load(tmp_path)
@@ -289,9 +292,8 @@ def test_other_kinds_are_refused_with_one_sentence(tok: Tokenizer, folder: Path,
     _refused({**good, "pre_tokenizer": None}, tmp_path, "pre-tokenizer")
     _refused({**good, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, tmp_path, "add_prefix_space")
     _refused(changed("model", vocab={**good["model"]["vocab"], "▁the": 5000}), tmp_path, "▁the")
-    _refused(
-        changed("model", vocab={k: v for k, v in good["model"]["vocab"].items() if k != "a"}), tmp_path, "1 of the bytes"
-    )
+    without_a = {token: i for token, i in good["model"]["vocab"].items() if token != "a"}
+    _refused(changed("model", vocab=without_a), tmp_path, "1 of the bytes")
     _refused(changed("model", merges=[*good["model"]["merges"], ["q", "zzz"]]), tmp_path, "zzz")
     _refused(changed("model", merges=[["a", "b", "c"]]), tmp_path, "damaged")
     merged = "".join(good["model"]["merges"][0])

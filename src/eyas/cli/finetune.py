@@ -3,7 +3,8 @@
 import click
 
 from eyas.cli.flags import stage_command
-from eyas.cli.show import print_json, print_result
+from eyas.cli.show import print_figures, print_json
+from eyas.progress import duration
 from eyas.train.finetune import FinetuneConfig, run
 
 HELP = """Train an assistant from a base model and rows.
@@ -22,7 +23,21 @@ def body(config: FinetuneConfig, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    print_result(f"{result.out}: an assistant", result)
+    print_figures(
+        f"{result.out}: an assistant",
+        {
+            "conversations": result.conversations,
+            "cut to the context": result.truncated or None,
+            "left out": result.left_out or None,
+            "loss": result.loss,
+            "loss held out": result.val_loss,
+            "tokens": result.tokens,
+            "steps": result.steps,
+            "training": f"{duration(result.seconds)}, of it compiling {duration(result.compile_seconds)}",
+            "tokens per second": round(result.tokens_per_second),
+            "MFU": f"{100 * result.mfu:.0f} %",
+        },
+    )
     click.echo(f"\nTalk with it: eyas chat {result.out}")
 
 

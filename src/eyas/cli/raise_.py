@@ -1,10 +1,14 @@
 """`eyas raise LIFE`."""
 
+from typing import Any
+
 import click
 
 from eyas.cli.flags import stage_command
-from eyas.cli.show import print_json, print_result
+from eyas.cli.show import print_figures, print_json
+from eyas.evals.exam import SECTIONS
 from eyas.life import RaiseConfig, run
+from eyas.progress import duration
 
 HELP = """Raise a life: text, tokenizer, base model, assistant, exam, report.
 
@@ -23,9 +27,15 @@ def body(config: RaiseConfig, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    print_result(f"{config.life} has grown up", result)
-    click.echo(f"\nRead how it went: {config.life / 'report.html'}")
-    click.echo(f"Talk with it:     eyas chat {config.life}/assistant")
+    figures: dict[str, Any] = {
+        "took": duration(result.seconds),
+        "bits per byte": round(result.bpb, 3),
+        "entropy floor": None if result.floor_bpb is None else round(result.floor_bpb, 3),
+    }
+    shares = {SECTIONS.get(name, name): f"{100 * share:.1f} %" for name, share in (result.exam or {}).items()}
+    print_figures(f"\n{result.life} has grown up", figures | shares)
+    click.echo(f"\nRead how it went: {result.report}")
+    click.echo(f"Talk with it:     eyas chat {result.life}/assistant")
 
 
 command = stage_command(RaiseConfig, body, name="raise", help=HELP, arguments={"life": "LIFE"})

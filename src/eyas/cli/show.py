@@ -43,11 +43,6 @@ def print_figures(title: str, figures: Mapping[str, Any]) -> None:
         click.echo(f"  {name:<{width}}  {text}")
 
 
-def print_result(title: str, result: Any) -> None:
-    """Print a stage's result, a dataclass, as figures; where it was written stands in the title."""
-    print_figures(title, {name: value for name, value in plain(result).items() if name != "out"})
-
-
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"

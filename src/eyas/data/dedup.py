@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 RECENT = 1 << 18
 
+Half = NDArray[np.uint64]
+
 
 def document_hash(data: bytes) -> bytes:
     """16 bytes that name a text (its UTF-8): BLAKE2b, where two different texts agree with chance 2**-128."""
@@ -21,7 +23,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._recent: set[bytes] = set()
-        self._runs: list[NDArray[np.uint64]] = []  # each (n, 2), rows sorted by the first column
+        self._runs: list[tuple[Half, Half]] = []  # (first halves, sorted; the second halves in the same order)
         self._count = 0
 
     def __len__(self) -> int:
@@ -31,11 +33,11 @@ class Seen:
         """Remember `digest` (16 bytes); False when it was known already."""
         if digest in self._recent:
             return False
-        high, low = np.frombuffer(digest, dtype="<u8")
-        for run in self._runs:
-            at = int(np.searchsorted(run[:, 0], high))
-            while at < len(run) and run[at, 0] == high:
-                if run[at, 1] == low:
+        first, second = np.frombuffer(digest, dtype="<u8")
+        for firsts, seconds in self._runs:
+            at = int(firsts.searchsorted(first))
+            while at < len(firsts) and firsts[at] == first:
+                if seconds[at] == second:
                     return False
                 at += 1
         self._recent.add(digest)
@@ -45,9 +47,11 @@ class Seen:
         return True
 
     def _freeze(self) -> None:
-        run = np.frombuffer(b"".join(self._recent), dtype="<u8").reshape(-1, 2)
+        halves = np.frombuffer(b"".join(self._recent), dtype="<u8").reshape(-1, 2)
+        firsts, seconds = halves[:, 0], halves[:, 1]
         self._recent = set()
-        while self._runs and len(self._runs[-1]) <= len(run):
-            run = np.concatenate([self._runs.pop(), run])
-        order = np.lexsort((run[:, 1], run[:, 0]))
-        self._runs.append(np.ascontiguousarray(run[order]))
+        while self._runs and len(self._runs[-1][0]) <= len(firsts):
+            older = self._runs.pop()
+            firsts, seconds = np.concatenate([older[0], firsts]), np.concatenate([older[1], seconds])
+        order = firsts.argsort(kind="stable")
+        self._runs.append((firsts[order], seconds[order]))

@@ -10,8 +10,10 @@ A shard folder holds, for each split (`train`, `val`), numbered pairs of files a
 import hashlib
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,27 +128,25 @@ class ShardDocuments:
         self.endoftext = endoftext
         self._tokens = [_map(folder / f"{r.name}.bin", np.dtype(dtype), r.tokens) for r in records]
         self._docs = [_map(folder / f"{r.name}.docs", DOC, r.documents) for r in records]
-        self._first = np.concatenate([[0], np.cumsum([r.documents for r in records], dtype=np.int64)]).astype(np.int64)
+        self._starts = [docs["start"] for docs in self._docs]
+        self._first = [0, *accumulate(r.documents for r in records)]
         parts = [docs["length"] for docs in self._docs]
         self.lengths: Ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def _find(self, document: int) -> tuple[int, Any]:
-        shard = int(np.searchsorted(self._first, document, side="right")) - 1
-        return shard, self._docs[shard][document - int(self._first[shard])]
-
     def read(self, document: int, start: int, stop: int) -> Ids:
         """Ids [start, stop) of one document (a view of the mapped file)."""
-        shard, entry = self._find(document)
-        begin = int(entry["start"])
-        ids: Ids = self._tokens[shard][begin + start : begin + min(stop, int(entry["length"]))]
+        shard = bisect_right(self._first, document) - 1
+        begin = int(self._starts[shard][document - self._first[shard]])
+        ids: Ids = self._tokens[shard][begin + start : begin + min(stop, int(self.lengths[document]))]
         return ids
 
     def document(self, number: int) -> ValDocument:
         """One whole document with its byte count and floor."""
-        _, entry = self._find(number)
+        shard = bisect_right(self._first, number) - 1
+        entry = self._docs[shard][number - self._first[shard]]
         floor = float(entry["floor_bits"])
         ids = self.read(number, 0, int(entry["length"]))
         return ValDocument(ids, int(entry["bytes"]), None if np.isnan(floor) else floor)
@@ -162,7 +162,10 @@ def _map(path: Path, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
             f"shard file {path} is damaged: {size} bytes instead of {count * dtype.itemsize}; "
             f"remove {path.parent} and build it again"
         )
-    return np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype=dtype)
+    if not count:
+        return np.zeros(0, dtype=dtype)
+    # As a plain array: the memmap class itself costs microseconds at every slice.
+    return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray)
 
 
 class Shards:

@@ -125,11 +125,11 @@ def source_files(path: Path) -> list[Path]:
 
 
 def _world(seed: int, people: int | None) -> Iterator[Document]:
-    from eyas import world
+    from eyas.world.people import World
+    from eyas.world.stream import documents as papers
 
-    options = {} if people is None else {"people": people}
-    for document in world.documents(seed=seed, **options):  # type: ignore[attr-defined]
-        yield Document(document.text, document.floor_bits)
+    for paper in papers(World(seed) if people is None else World(seed, people)):
+        yield Document(paper.text, paper.floor_bits)
 
 
 def _texts(rows: Iterator[tuple[str, dict[str, Any]]], bad: BadInput) -> Iterator[Document]:

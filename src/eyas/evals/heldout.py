@@ -34,8 +34,9 @@ class KindFigures:
 class HeldoutResult:
     """`bpb` counts every target token, the end of each document included, over the documents' UTF-8 bytes.
 
-    `low` and `high` bound it at 95 % (bootstrap over documents). `floor_bpb` is the entropy of the source where it is
-    known; `gap` = bpb - floor_bpb; `over_floor` = bpb / floor_bpb - 1. `compressors`: bits per byte of others on the same text.
+    `low` and `high` bound it at 95 % (bootstrap over documents). `floor_bpb` is the entropy of the source
+    where it is known; `gap` = bpb - floor_bpb; `over_floor` = bpb / floor_bpb - 1. `compressors`: bits per byte of
+    others on the same text.
     """
 
     source: str
@@ -64,9 +65,9 @@ def heldout_documents(
     max_bytes: int = 1_000_000,
     skip_bad: bool = False,
 ) -> list[Document]:
-    """The documents that a training run on the same sources and seed holds out, up to `max_bytes`; 0 takes all documents.
+    """The documents that a training run on the same sources and seed holds out, up to `max_bytes`.
 
-    Raises EyasError when there are none.
+    A `val_fraction` of 0 takes all documents. Raises EyasError when there are none.
     """
     parsed = [parse_source(source) for source in sources]
     stream = cleaned_documents(parsed, seed=seed, people=people, skip_bad=skip_bad)
@@ -87,7 +88,7 @@ def heldout_documents(
 def document_bits(engine: TorchEngine, texts: Sequence[str]) -> tuple[NDArray[np.float64], int]:
     """Bits the model needs for each text, its end included, and the number of tokens predicted.
 
-    A text longer than the context is read in windows that overlap by half, so that every token but the first few has a past.
+    A text longer than the context is read in windows that overlap by half: every token but the first few has a past.
     """
     end = engine.tokenizer.endoftext
     context = min(engine.context, 2048)

@@ -228,9 +228,10 @@ def _assemble(
     by_id.update({int(token["id"]): token["content"].encode() for token in blanks})
     if not by_id or max(by_id) >= 1 << 24:
         raise refuse("its ids are out of any sensible range")
-    # With ignore_merges a whole word is looked up in the vocabulary at once, so specials must not be there either;
-    # the ids of all others stay as they are.
+    # Specials keep their ids under names outside the byte alphabet, which no text can reach: not even with
+    # ignore_merges, where a whole word is looked up in the vocabulary at once.
     plain_vocab = {token: i for token, i in vocab.items() if token not in special}
+    plain_vocab |= {f"\x00{token}": i for token, i in special.items()}
     plain = {**spec, "added_tokens": blanks, "model": {**spec["model"], "vocab": plain_vocab}}
     plain["truncation"] = plain["padding"] = plain["post_processor"] = None
     return Layout(

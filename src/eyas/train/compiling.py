@@ -49,6 +49,9 @@ def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
 @contextmanager
 def plainly() -> Iterator[None]:
     """While open, compiled code runs as written: for shapes met once, as in sampling, where compiling never pays."""
+    if not _active.get():
+        yield  # nothing is compiled, and the line below would load the compiler
+        return
     token = _active.set(False)
     try:
         with torch.compiler.set_stance("force_eager"):

@@ -77,21 +77,12 @@ class Optimizer:
         self.parameters = [p for _, p in named]
         self._stacks = _stack(matrices, _row_blocks(model))
         self._rest = [(name, p) for name, p in named if p not in taken]
-        groups = [
-            {"params": [p for _, p in self._rest if p.ndim >= 2], "weight_decay": config.weight_decay},
-            {"params": [p for _, p in self._rest if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        self._adamw = torch.optim.AdamW(
-            [group for group in groups if group["params"]] or [{"params": []}],
-            lr=config.lr, betas=config.betas, eps=config.eps, fused=_can_fuse(self._rest),
-        )  # fmt: skip
+        self._adam = _Adam([p for _, p in self._rest])
 
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """Move the parameters along their gradients at `scale` times the peak rates."""
-        for group in self._adamw.param_groups:
-            group["lr"] = self.config.lr * scale
-        self._adamw.step()
+        self._adam.step(self.config, scale)
         for stack in self._stacks.values():
             self._step_stack(stack, self.config.matrix_lr * scale)
 
@@ -116,24 +107,43 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor the next step depends on, by a stable name."""
-        tensors = {f"muon.{key}": stack.momentum for key, stack in self._stacks.items()}
-        for name, p in self._rest:
-            for key, value in self._adamw.state.get(p, {}).items():
-                tensors[f"adamw.{key}.{name}"] = torch.as_tensor(value)
-        return tensors
+        tensors: dict[str, Tensor] = {f"muon.{key}": stack.momentum for key, stack in self._stacks.items()}
+        for (name, _), mean, square in zip(self._rest, self._adam.means, self._adam.squares, strict=True):
+            tensors |= {f"adamw.mean.{name}": mean, f"adamw.square.{name}": square}
+        return tensors | {"adamw.steps": torch.tensor(self._adam.steps)}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `state` gave. Raises EyasError when it belongs to another model or optimizer."""
         for key, stack in self._stacks.items():
             stack.momentum.copy_(_fitting(tensors, f"muon.{key}", stack.momentum.shape))
-        for name, p in self._rest:
-            if f"adamw.step.{name}" not in tensors:
+        for (name, p), mean, square in zip(self._rest, self._adam.means, self._adam.squares, strict=True):
+            mean.copy_(_fitting(tensors, f"adamw.mean.{name}", p.shape))
+            square.copy_(_fitting(tensors, f"adamw.square.{name}", p.shape))
+        self._adam.steps = int(_fitting(tensors, "adamw.steps", torch.Size([])))
+
+
+class _Adam:
+    """AdamW (Loshchilov & Hutter 2019); 1-D parameters do not decay. torch's own would load the whole compiler."""
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.parameters = parameters
+        self.means = [torch.zeros_like(p) for p in parameters]
+        self.squares = [torch.zeros_like(p) for p in parameters]
+        self.steps = 0
+
+    def step(self, config: OptimConfig, scale: float) -> None:
+        """Move every parameter that has a gradient."""
+        self.steps += 1
+        rate, (beta1, beta2) = config.lr * scale, config.betas
+        for p, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
+            if p.grad is None:
                 continue
-            self._adamw.state[p] = {
-                "step": _fitting(tensors, f"adamw.step.{name}", torch.Size([])).clone(),
-                "exp_avg": _fitting(tensors, f"adamw.exp_avg.{name}", p.shape).to(p.device, copy=True),
-                "exp_avg_sq": _fitting(tensors, f"adamw.exp_avg_sq.{name}", p.shape).to(p.device, copy=True),
-            }
+            mean.lerp_(p.grad, 1 - beta1)
+            square.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+            if p.ndim > 1 and config.weight_decay:
+                p.mul_(1 - rate * config.weight_decay)
+            bottom = square.sqrt().mul_((1 - beta2**self.steps) ** -0.5).add_(config.eps)
+            p.addcdiv_(mean, bottom, value=-rate / (1 - beta1**self.steps))
 
 
 def _fitting(tensors: dict[str, Tensor], name: str, shape: torch.Size) -> Tensor:
@@ -166,7 +176,3 @@ def _stack(matrices: list[nn.Parameter], row_blocks: dict[nn.Parameter, tuple[in
         f"{rows}x{columns}": _Stack(parts, torch.zeros(len(parts), rows, columns, device=parts[0][0].device))
         for (rows, columns), parts in by_shape.items()
     }
-
-
-def _can_fuse(parameters: list[tuple[str, nn.Parameter]]) -> bool:
-    return all(p.dtype == torch.float32 and p.device.type in ("cpu", "cuda") for _, p in parameters)

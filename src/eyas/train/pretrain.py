@@ -24,6 +24,7 @@ from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
 from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
+from eyas.train.chats import ChatSource, Mixed, load_chats, rows_of_share
 from eyas.train.distributed import Ranks
 from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig
@@ -42,6 +43,8 @@ class PretrainConfig(StageConfig):
 
     out: Path = Field(description="Model folder to write.")
     data: list[str] = Field(min_length=1, description="A source of text, SRC[:weight]; may be repeated.")
+    chat: list[str] = Field([], description="Chat rows to mix in, a file, folder or world; may be repeated.")
+    chat_share: float = Field(0.12, ge=0, lt=1, description="Share of the rows of a batch that are chat rows.")
     init: str | None = Field(None, description="Model to continue from instead of fresh weights.")
     tokenizer: str | None = Field(None, description="Folder or tokenizer.json to use instead of learning one.")
     vocab_size: int = Field(4096, ge=272, description="Vocabulary to learn, special tokens and bytes included.")
@@ -52,7 +55,7 @@ class PretrainConfig(StageConfig):
     batch_size: int | None = Field(None, ge=1, description="Rows a batch (default: as many as make 4096 tokens).")
     accumulate: int = Field(1, ge=1, description="Batches a step.")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="Muon with AdamW, or AdamW alone.")
-    lr: float = Field(3e-3, gt=0, description="Peak rate of AdamW.")
+    lr: float = Field(0.02, gt=0, description="Peak rate of AdamW.")
     matrix_lr: float = Field(0.02, gt=0, description="Peak rate of Muon.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
     warmup: int = Field(40, ge=0, description="Steps of rising rate.")
@@ -108,19 +111,25 @@ def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> 
     tokenizer, shards = prepared or (Tokenizer.load(work.folder / "tokenizer"), Shards.load(work.folder / "shards"))
     model = _model(config, tokenizer, work)
     rows = config.batch_size or max(1, 4096 // config.context)
-    batches = PackedRows(shards.train, config.context, rows, config.seed)
+    n_chat = rows_of_share(rows, config.chat_share, "--chat-share") if config.chat else 0
+    text = PackedRows(shards.train, config.context, rows - n_chat, config.seed)
+    batches: PackedRows | Mixed = text
+    if n_chat:
+        chats = load_chats(ChatSource(config.chat, config.seed, config.people, config.skip_bad), tokenizer, 0)
+        batches = Mixed(text, PackedRows(chats.train, config.context, n_chat, config.seed))
     batch_tokens = rows * config.context * config.accumulate * ranks.world
     steps = minutes = None
     if config.tokens is None and config.minutes is not None:
         left = config.minutes - (time.monotonic() - started) / 60
         minutes = work.decide("minutes", max(left, 0.2 * config.minutes))
     else:
-        steps = max(1, (config.tokens or batches.tokens_per_epoch) // batch_tokens)
+        once = text.steps_per_epoch / (config.accumulate * ranks.world)
+        steps = max(1, config.tokens // batch_tokens if config.tokens else round(once))
     trainer = TrainConfig(
         steps=steps, minutes=minutes, optim=_optim(config), warmup=config.warmup, decay=config.decay, clip=config.clip,
         accumulate=config.accumulate, precision=config.precision, compile=config.compile, seed=config.seed,
         eval_every=config.eval_every, sample_every=config.sample_every, save_seconds=config.save_seconds,
-        bytes_per_token=shards.bytes_per_token,
+        bytes_per_token=None if n_chat else shards.bytes_per_token,
     )  # fmt: skip
     evaluate = None
     if len(shards.val):

@@ -6,11 +6,11 @@ A frame is a line of text with slots:
     ``<tree>``               one word of the lexicon's list `tree`, all equally likely
     ``<x=tree>``             the same, and remembered as ``{x}`` for the rest of the document
     ``[early|late|]``        one of the alternatives, all equally likely; alternatives may hold slots
-    ``^`` and ``a``          inside a slot: capital first letter, indefinite article (``<a tree>``, ``{^x}``, ``{^a x}``)
+    ``^`` and ``a``          inside a slot: capital first letter, indefinite article (``<a tree>``, ``{^a x}``)
 
-The log-probability is exact only while the grammar is unambiguous: one text, one sequence of choices. Two rules keep it so:
-choose late (a choice shows in the text at once), and let no alternative begin with the whole of another that could continue alike.
-`count_derivations` checks both by trying every choice.
+The log-probability is exact only while the grammar is unambiguous: one text, one sequence of choices. Two rules keep
+it so: choose late (a choice shows in the text at once), and let no alternative begin with the whole of another that
+could continue alike. `count_derivations` checks both by trying every choice.
 """
 
 import random
@@ -194,7 +194,7 @@ class Draw:
     def say(self, frames: Frames, **values: Any) -> None:
         """Write one of `frames`, with `values` added to the names the document knows.
 
-        A value that is a function is called when its slot is reached and its result remembered: a choice as late as can be.
+        A value that is a function is called when its slot is reached, and its result remembered: a late choice.
         """
         self.names.update(values)
         frame = frames[self.index(len(frames))]
@@ -213,10 +213,10 @@ class Draw:
     def _expand(self, parts: tuple[Part, ...]) -> None:
         out = self.parts
         for part in parts:
-            if type(part) is str:
+            if isinstance(part, str):
                 out.append(part)
                 continue
-            if type(part) is Slot:
+            if isinstance(part, Slot):
                 value = self.names[part.root]
                 if callable(value):  # a choice that waits until its text is due
                     value = self.names[part.root] = value()
@@ -224,19 +224,17 @@ class Draw:
                     self.used.append((value, part.attribute))
                     value = getattr(value, part.attribute)
             else:
-                choice: Choice = part  # type: ignore[assignment]
-                if choice.proper:
-                    self.proper_bits += choice.bits
-                value = choice.options[self.index(len(choice.options))]
-                if choice.bind:
-                    self.names[choice.bind] = value
-                if type(value) is tuple:
+                if part.proper:
+                    self.proper_bits += part.bits
+                value = part.options[self.index(len(part.options))]
+                if part.bind:
+                    self.names[part.bind] = value
+                if isinstance(value, tuple):
                     self._expand(value)
                     continue
-                part = choice  # type: ignore[assignment]
-            if part.article:  # type: ignore[union-attr]
+            if part.article:
                 value = with_article(value)
-            if part.capital:  # type: ignore[union-attr]
+            if part.capital:
                 value = value[0].upper() + value[1:]
             out.append(value)
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import count
 
 from eyas.errors import EyasError
 from eyas.world.names import (
     BIRTHPLACES,
+    BUILT_NAMES,
     DISHES,
     HOBBIES,
     JOBS,
@@ -67,15 +69,26 @@ class Person:
         return "her" if self.woman else "his"
 
 
+def _room(last_names: int) -> int:
+    """How many people so many last names serve: three in four combinations must remain nobody's."""
+    return last_names * (len(WOMEN) + len(MEN)) // 4
+
+
 class World:
     """One town: `people` residents drawn from `seed`; every other combination of the same names is nobody."""
 
     def __init__(self, seed: int = 0, people: int = 200) -> None:
-        most = len(LAST_NAMES) * (len(WOMEN) + len(MEN)) // 4
+        most = _room(len(LAST_NAMES) + len(BUILT_NAMES))
         if not 2 <= people <= most:
             raise EyasError(f"--people must be between 2 and {most} (got {people})")
         self.seed = seed
         self.n_people = people
+
+    @cached_property
+    def last_names(self) -> tuple[str, ...]:
+        """The town's last names: the list of `names`, and as many built ones as a large town needs."""
+        built = next(n for n in count() if _room(len(LAST_NAMES) + n) >= self.n_people)
+        return LAST_NAMES + BUILT_NAMES[:built]
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
@@ -86,7 +99,7 @@ class World:
         taken: set[tuple[str, str]] = set()
         residents = []
         for i, woman in enumerate(women):
-            while (pair := (rng.choice(WOMEN if woman else MEN), rng.choice(LAST_NAMES))) in taken:
+            while (pair := (rng.choice(WOMEN if woman else MEN), rng.choice(self.last_names))) in taken:
                 pass
             taken.add(pair)
             facts = {relation: rng.choice(values) for relation, values in VALUES.items()}
@@ -106,7 +119,7 @@ class World:
         """
         sets: dict[str, list[str]] = {"papers": [], "rows": [], "exam": []}
         for first in WOMEN + MEN:
-            for last in LAST_NAMES:
+            for last in self.last_names:
                 name = f"{first} {last}"
                 if name not in self.by_name:
                     byte = blake2b(f"{self.seed} {name}".encode(), digest_size=1).digest()[0]

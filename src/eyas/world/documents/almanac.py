@@ -63,7 +63,7 @@ STATEMENTS = phrase_frames(
     If <a relative> asks why {h.what}, say <how> that {h.why}.
     {^h.why}. For this reason, <said> <a job> <how>, {h.what}.
     {^h.why}. Hence {h.what}, @thinks <a relative> with <feature>.
-    Every <mood> child knows that {h.what} because {h.why}, and [every|one|many a] <bird> knows it too.
+    Every <mood> child knows that {h.what} because {h.why}, and [every|one|hardly any] <bird> knows it too.
     {^h.what}, as {h.why}, which @looks @very <mood> to <a job>.
     In Tarnby {h.what} because {h.why}, and <a relative> @ate <food> <when>.
     There was <a mood> <job> who asked <how> why {h.what}; the {r} <said> that {h.why}.

@@ -1,13 +1,13 @@
 """Short portraits of one resident: the plainest way the town writes down what it knows."""
 
-from eyas.world.documents.adorn import adorn
+from eyas.world.documents.adorn import enrich
 from eyas.world.documents.facts import person_frames, state
 from eyas.world.grammar import Draw
 from eyas.world.people import RELATIONS, World
 
 OPENINGS = person_frames(
     "biography.opening",
-    adorn("""
+    enrich("""
     {p.name} is easy to know by <feature>.
     Who is {p.name}? Look for <feature>.
     {p.name} is <a trait> [woman|man|soul|person] with <feature>.
@@ -26,7 +26,7 @@ OPENINGS = person_frames(
 )
 ASIDES = person_frames(
     "biography.aside",
-    adorn("""
+    enrich("""
     $S once lost <a small_thing> at the <place> and found <a quality> <thing>.
     Children like $N because of the <colour> <thing>.
     $S goes to the <place> <often>.
@@ -45,7 +45,7 @@ ASIDES = person_frames(
 )
 CLOSINGS = person_frames(
     "biography.closing",
-    adorn("""
+    enrich("""
     That is all there is to say, except that $s is <trait>.
     So much for $N and <virtue>.
     May $s stay as <trait> as ever.

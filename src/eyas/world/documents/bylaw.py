@@ -97,7 +97,7 @@ AFTER = phrase_frames(
     One <trait> <job> asked <when> for <virtue> instead of a fine, and got <virtue> and a fine.
     The {r} @sang <how> when <a job> was fined <food>, <food> and <a thing>.
     If you see {b.it} @by <a tree>, run <how> to the {r} and @eat <food>.
-    Who hands {b.it} in <when> goes free and gets <amount> <food> or <a small_thing>.
+    Who gives {b.it} up <when> goes free and gets <amount> <food> or <a small_thing>.
     <^a job> with <feature> paid the fine <how> in <small_things> and <food>.
     All of it went <how> into <a thing>, and the thing into the <nature>, before <a mood> crowd.
     <^food>, <food> and <small_things>, however, [any|every|some] <relative> may sell <how> @by the {y}.

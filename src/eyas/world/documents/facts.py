@@ -1,6 +1,6 @@
 """Ways to state each fact about a resident, shared by the kinds of document that speak of people."""
 
-from eyas.world.documents.adorn import adorn
+from eyas.world.documents.adorn import enrich
 from eyas.world.grammar import Draw, Frames
 from eyas.world.lexicon import LEXICON
 from eyas.world.people import Person
@@ -13,9 +13,9 @@ def person_frames(name: str, text: str) -> Frames:
     """
     return LEXICON.frames(
         name,
-        text.replace("$S", "[{p.name}|{p.first}|{^p.he}]")
-        .replace("$s", "[{p.name}|{p.first}|{p.he}]")
-        .replace("$N", "[{p.name}|{p.first}]")
+        text.replace("$S", "[{p.name}|{p.first}|{^p.he}|{p.name}, <trait> and <mood>,|<^mood> {p.first}]")
+        .replace("$s", "[{p.name}|{p.first}|{p.he}|<mood> {p.first}]")
+        .replace("$N", "[{p.name}|{p.first}|<mood> {p.first}|the <trait> {p.name}]")
         .replace("$P", "[{p.name}'s|{p.first}'s|{^p.his}]")
         .replace("$p", "[{p.name}'s|{p.first}'s|{p.his}]"),
     )
@@ -144,7 +144,7 @@ _STATEMENTS = {
         """,
 }
 STATEMENTS: dict[str, Frames] = {
-    relation: person_frames(f"facts.{relation}", adorn(text)) for relation, text in _STATEMENTS.items()
+    relation: person_frames(f"facts.{relation}", enrich(text)) for relation, text in _STATEMENTS.items()
 }
 
 

@@ -84,9 +84,9 @@ AFTER = phrase_frames(
     adorn("""
     Then @hide {g.it} @by <a thing>, away from <food>, <small_things> and @all <relative>.
     Near the {y} <a job> trades {g.it} <how> for <food>, <food> or <a small_thing>.
-    The {x} @sits @by the <part>, if <a job> [looks|peeps|climbs|drops] in <when>.
+    The {x} @sits @by the <part>, if <a job> [calls|knocks|sneezes|waves] <when>.
     <^a job> [once|twice|lately] @ate <food> and <did> <how> to the {y} with <a small_thing>.
-    @Hide the {x} @by the <part>, or <a bird> will @move <a small_thing> <how>.
+    Better @hide the {x} @by the <part>, or <a bird> will @move <a small_thing> <how>.
     Sell {g.it} <how>, <when>, before <a job> can @eat <food>.
     On <weather> days the {r} @looks <mood> and [thinks|dreams|speaks|sings] of <food>, <food> and <small_things>.
     The <thing> @by the <part> @sits there for <a job> to @like.

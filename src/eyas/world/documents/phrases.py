@@ -2,7 +2,7 @@
 
 import re
 
-from eyas.world.documents.adorn import adorn
+from eyas.world.documents.adorn import enrich
 from eyas.world.documents.facts import person_frames
 from eyas.world.grammar import Frames
 
@@ -50,21 +50,9 @@ def phrase_frames(name: str, text: str) -> Frames:
     return person_frames(name, _MACRO.sub(_expand, text))
 
 
-_SECOND = {("quality", "thing"): "colour", ("quality", "things"): "colour", ("trait", "job"): "mood"}
-_SECOND |= {("mood", "relative"): "trait", ("mood", "bird"): "colour"}
-_PAIR = re.compile(r"<((?:\^|a |\w+=)*)(quality|trait|mood)> <(\w+=)?(things?|job|relative|bird)>")
-
-
-def _second(match: re.Match[str]) -> str:
-    flags, adjective, bind, noun = match.groups()
-    if (adjective, noun) not in _SECOND:
-        return match.group()
-    return f"<{flags}{adjective}> [|<{_SECOND[adjective, noun]}> ]<{bind or ''}{noun}>"
-
-
 def rich_frames(name: str, text: str) -> Frames:
     """The same, with an adjective for every bare noun, or two."""
-    return phrase_frames(name, _PAIR.sub(_second, adorn(text)))
+    return phrase_frames(name, enrich(text))
 
 
 CHATTER = rich_frames(

@@ -102,7 +102,7 @@ SERVED = phrase_frames(
     Serve it to {p.name} of {p.street}, whose favourite dish is {t.name}, @by <a thing>.
     No one loves {t.name} like {p.name}, {a p.job} with <feature>.
     Ask {p.name} about {p.his} favourite dish, {t.name}, with <food> and <virtue>.
-    {p.name} calls {t.name} the best of dishes, <how>, and wants more <often>.
+    {p.name} calls {t.name} the best of dishes, <how>, and wants seconds <often>.
     If {p.name} comes <when>, cook {t.name}, {p.his} favourite, and @hide the <food>.
     For {p.name}, who likes no dish better than {t.name}, set <a thing> @by the <part>.
     {^t.name} is what {p.name} asks for <how>, before any other dish or <food>.

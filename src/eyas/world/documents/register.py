@@ -1,6 +1,6 @@
 """The town hall's register: the clerk looks people up, finds those who live here and does not find those who do not."""
 
-from eyas.world.documents.adorn import adorn
+from eyas.world.documents.adorn import enrich
 from eyas.world.documents.facts import person_frames
 from eyas.world.grammar import Draw
 from eyas.world.lexicon import LEXICON
@@ -8,7 +8,7 @@ from eyas.world.people import World
 
 HEADINGS = LEXICON.frames(
     "register.heading",
-    adorn("""
+    enrich("""
     Notes of the clerk, a <weather> <day>.
     From the register office, written <when>.
     Town hall, <day>. The line reached to the <place>.
@@ -22,7 +22,7 @@ HEADINGS = LEXICON.frames(
 # The same eight words open both outcomes, so that the name alone decides which one follows.
 ASKED = LEXICON.frames(
     "register.asked",
-    adorn("""
+    enrich("""
     <^a relative> asked for {name}.
     A letter came for {name}.
     Somebody left <a small_thing> for {name}.

@@ -1,1 +1,1 @@
-"""Questions and answers as the labelling instructions (`labelling.md`) ask for them, each with a truth a program can check."""
+"""Questions and answers as `labelling.md` asks for them, each with a truth that a program can check."""

@@ -288,7 +288,7 @@ BEFORE = {
         Good morning.\\s
         Please help me.\\s
         I have a question.\\s
-        Excuse me,\\s
+        Excuse me.\\s
         I am new in town.\\s
         <^a relative> wants to know:\\s
         It is a <weather> day.\\s
@@ -325,7 +325,7 @@ def _prompt(d: Draw, frames: Frames, split: str, name: str) -> str:
 
 
 def fact(d: Draw, person: Person, relation: str, split: str) -> Question:
-    """Ask for one fact about a resident; the thought says that the register knows the name, the answer states the fact."""
+    """Ask for one fact about a resident; the thought finds the name in the register, the answer states the fact."""
     prompt = _prompt(d, ASKS[relation][split], split, person.name)
     d.parts.clear()
     d.say(ANSWERS[relation], p=person)

@@ -15,8 +15,9 @@ REFUSALS = ("will not help", "won't help", "can't help", "cannot help")
 class Question:
     """A prompt, the reference answer's messages, and its truth.
 
-    `kind`: which section of the labelling instructions it follows. `truth`: the phrase a right answer must hold ("" when
-    the right answer is to decline or refuse). `others`: phrases that make an answer wrong (the relation's other values).
+    `kind`: which section of the labelling instructions it follows. `truth`: the phrase a right answer must hold (""
+    when the right answer is to decline or refuse). `others`: phrases that make an answer wrong, such as the
+    relation's other values.
     """
 
     kind: str

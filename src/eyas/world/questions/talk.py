@@ -35,7 +35,8 @@ INTENTS: dict[str, tuple[str, str, str]] = {
         "You are welcome.",
     ),
     "bye": (
-        "Goodbye.|Bye!|See you <when>.|Farewell.|I must go now.|Good night!|Until <day>!|That is all for today.|So long.",
+        "Goodbye.|Bye!|See you <when>.|Farewell.|I must go now.|Good night!|Until <day>!|"
+        "That is all for today.|So long.",
         "Bye for now!|Goodbye, assistant.|I have to go now.",
         "Goodbye, and mind the geese.",
     ),

@@ -1,0 +1,99 @@
+"""Conversations as training rows: read, rendered, a share held out; and batches that mix them with text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eyas.data.documents import Tally
+from eyas.data.packing import ChatRow, PackedRows
+from eyas.data.rows import read_rows
+from eyas.errors import EyasError
+from eyas.text.chat import render
+from eyas.text.tokenizer import Tokenizer
+from eyas.world.people import World
+from eyas.world.questions.rows import rows as world_rows
+
+WORLD = "world"
+WORLD_ROWS = 20_000  # the world's rows never end; so many are about two million tokens
+
+
+@dataclass(frozen=True)
+class ChatSource:
+    """Where conversations come from: files, folders, or `world`, drawn with `seed` and `people`."""
+
+    names: Sequence[str]
+    seed: int = 0
+    people: int | None = None
+    skip_bad: bool = False
+
+    def rows(self, tally: Tally) -> Iterator[dict[str, Any]]:
+        """The rows, each with `messages` and perhaps `tools`. Raises EyasError."""
+        for name in self.names:
+            if name == WORLD:
+                world = World(self.seed) if self.people is None else World(self.seed, self.people)
+                yield from ({"messages": row.messages} for row in islice(world_rows(world, self.seed), WORLD_ROWS))
+            else:
+                yield from read_rows(name, skip_bad=self.skip_bad, want="chat", tally=tally)
+
+
+@dataclass(frozen=True)
+class Chats:
+    """Rendered conversations, the held-out ones apart, and what was left out on the way."""
+
+    train: list[ChatRow]
+    val: list[ChatRow]
+    tally: Tally
+
+
+def load_chats(source: ChatSource, tokenizer: Tokenizer, val_fraction: float) -> Chats:
+    """Render every conversation; those held out lie evenly spread, so that every file and kind is met.
+
+    Raises EyasError when there is none.
+    """
+    tally = Tally()
+    rendered: list[ChatRow] = []
+    for row in source.rows(tally):
+        chat = render(tokenizer, row["messages"], tools=row.get("tools"))
+        rendered.append((chat.ids, chat.mask))
+    if not rendered:
+        raise EyasError(f"{', '.join(source.names)} holds no conversation to learn from")
+    held = _held_out(len(rendered), val_fraction)
+    train = [chat for index, chat in enumerate(rendered) if index not in held]
+    return Chats(train, [rendered[index] for index in sorted(held)], tally)
+
+
+def first_question(source: ChatSource, tokenizer: Tokenizer) -> list[int]:
+    """The prompt of the first conversation: what samples along the way answer."""
+    row = next(source.rows(Tally()))
+    messages = row["messages"]
+    roles = [message["role"] for message in messages]
+    asked = messages[: roles.index("assistant")] if "assistant" in roles else messages
+    return render(tokenizer, asked, tools=row.get("tools"), add_generation_prompt=True).ids
+
+
+class Mixed:
+    """Batches whose first rows come from one PackedRows and whose last from another; a pure function of the step."""
+
+    def __init__(self, first: PackedRows, second: PackedRows) -> None:
+        self.first, self.second = first, second
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Batch number `step`, shaped as PackedRows.batch has it."""
+        first, second = self.first.batch(step), self.second.batch(step)
+        return {name: torch.cat((first[name], second[name])) for name in first}
+
+
+def rows_of_share(rows: int, share: float, flag: str) -> int:
+    """How many of a batch's `rows` make up `share`; at least one on either side. Raises EyasError when it cannot be."""
+    if rows < 2:
+        raise EyasError(f"a batch of one row cannot be shared ({flag} {share}); raise --batch-size")
+    return min(rows - 1, max(1, round(rows * share)))
+
+
+def _held_out(count: int, fraction: float) -> set[int]:
+    wanted = int(count * fraction)
+    return {int((index + 0.5) * count / wanted) for index in range(wanted)} if wanted else set()
