@@ -67,9 +67,8 @@ def compare(args: argparse.Namespace) -> None:
     speeds = ", ".join(f"{name} {median(name, 'tok_per_s'):,.0f}" for name in sides)
     print(f"medians of {args.rounds} rounds, tok/s: {speeds}")
     print(f"ratio {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
-    print(
-        f"MFU {mfu:.2f} of {gemm / 1e9:.0f} GFLOP/s (2048-cubed bf16 linear, {args.threads} threads, {args.clock} clock)"
-    )
+    how = f"2048-cubed bf16 linear, {args.threads} threads, {args.clock} clock"
+    print(f"MFU {mfu:.2f} of {gemm / 1e9:.0f} GFLOP/s ({how})")
 
 
 def start(name: str) -> "subprocess.Popen[str]":

@@ -2,10 +2,11 @@
 
     python benchmarks/world.py [--people N] [--seed 0] [--mb 7] [--train-mb 30] [--eval-mb 1] [--json]
 
-Seven megabytes of papers are measured: speed on one core, `xz -9e`, the entropy floor, what proper names and digits cost,
-the commonest frame, how much a paper repeats of the one before it. An interpolated 5-gram model (modified Kneser-Ney,
-S. F. Chen and J. Goodman, TR-10-98, 1998) over 4,096 BPE tokens is trained on other papers of the same town and reads
-`--eval-mb` of these. Megabytes are 10^6 bytes. Speed counts processor time, which other work on the machine stretches less.
+Seven megabytes of papers are measured: speed on one core, `xz -9e`, the entropy floor, the part of it in proper names
+and digits, the commonest frame, how much a paper repeats of the one before it. An interpolated 5-gram model (modified
+Kneser-Ney, S. F. Chen and J. Goodman, TR-10-98, 1998) over 4,096 BPE tokens is trained on other papers of the same town
+and reads `--eval-mb` of these, their ends included. Megabytes are 10^6 bytes. Speed counts processor time, which other
+work on the machine stretches less.
 """
 
 import argparse
@@ -59,7 +60,8 @@ def tail(keys: Keys, n: int) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The n-grams of one order: sorted keys with discounted counts, and each context's total and mass for the order below."""
+    """The n-grams of one order, sorted, with discounted counts; each context's total, and the share it leaves to the
+    order below."""
 
     keys: Keys
     discounted: NDArray[np.float64]
@@ -110,13 +112,15 @@ def probabilities(levels: Sequence[Level], keys: Keys) -> NDArray[np.float64]:
     return p
 
 
-def five_gram_bits(tok: Tokenizer, world: World, seed: int, megabytes: float, texts: Sequence[str]) -> NDArray[np.float64]:
+def five_gram_bits(
+    tok: Tokenizer, world: World, seed: int, megabytes: float, texts: Sequence[str]
+) -> NDArray[np.float64]:
     """Bits the 5-gram model needs for each text, trained on `megabytes` of the stream `seed`."""
     levels = train(windows(tok, [paper.text for paper in take(documents(world, seed), megabytes)])[0])
     keys, owners = windows(tok, texts)
     after = (keys[len(keys) // 2] >> WIDTH << WIDTH) + np.arange(VOCAB_SIZE)
     assert abs(probabilities(levels, after).sum() - 1) < 1e-9, "the 5-gram model is not a distribution"
-    return np.bincount(owners, -np.log2(probabilities(levels, keys)), minlength=len(texts))
+    return np.bincount(owners, -np.log2(probabilities(levels, keys)), minlength=len(texts)).astype(np.float64)
 
 
 def repeated(texts: Sequence[str]) -> float:
@@ -254,7 +258,8 @@ COLUMNS: tuple[tuple[str, Callable[[Group], object], str], ...] = (
 
 def show(result: Result) -> None:
     """Print the figures beside their bounds, then a line a kind."""
-    print(f"{result.people} people, seed {result.seed}: {result.megabytes:.1f} MB, {result.all.documents:,} papers, ", end="")
+    print(f"{result.people} people, seed {result.seed}: {result.megabytes:.1f} MB", end="")
+    print(f", {result.all.documents:,} papers, ", end="")
     print(f"{result.bytes_per_token:.2f} bytes a token; 5-gram: {result.train_megabytes:g} MB read, ", end="")
     print(f"{result.eval_megabytes:.1f} MB measured")
     print(f"{result.facts_stated:,} of {result.facts_known:,} facts stated; ", end="")

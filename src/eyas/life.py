@@ -26,15 +26,16 @@ from eyas.runtime.engine import TorchEngine
 from eyas.runtime.sampling import Sampling
 from eyas.store.names import resolve_model
 from eyas.train import finetune, pretrain
-from eyas.world.people import World
+from eyas.world.people import RELATIONS, World
 from eyas.world.questions.rows import exam as exam_questions
 
-PRETRAIN_SHARE = 0.66
+PRETRAIN_SHARE = 0.72
 """Of the minutes: tokenizer, shards, compiling and pretraining. The rest is finetuning, and what comes after both."""
-FINETUNE_SHARE = 0.20
+FINETUNE_SHARE = 0.19
 CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
 WORLD = "world"
+_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 150, 180, 4.4
 _DREAMS = 4
 _EXAMPLES = 4
 
@@ -51,7 +52,9 @@ class RaiseConfig(StageConfig):
     size: str | None = Field(None, description="Parameters of the base model (default: what the minutes allow).")
     minutes: float = Field(10, gt=0, description="Wall time for everything.")
     context: int = Field(512, ge=32, description="Tokens a row.")
-    people: int | None = Field(None, ge=2, description="Population of the world.")
+    people: int | None = Field(
+        None, ge=2, description="Population of the world (default: so many that the minutes suffice to get to know them)."
+    )
     questions: int = Field(500, ge=1, description="Questions a section of the exam.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     skip_bad: bool = Field(False, description="Count and report what cannot be read instead of stopping.")
@@ -72,7 +75,7 @@ class RaiseResult:
 def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     """Raise a life. Raises EyasError; KeyboardInterrupt after Ctrl-C, from which the same call goes on."""
     started = time.monotonic()
-    _remember(config)
+    config = _remember(config)
     base, assistant = config.life / "models" / "base", config.life / "models" / "assistant"
     rows = config.chat or ([WORLD] if WORLD in [source.partition(":")[0] for source in config.data] else [])
     if not rows:
@@ -132,12 +135,25 @@ class _Teller:
                 progress.say(text)
 
 
-def _remember(config: RaiseConfig) -> None:
-    """Write the life's settings, or hold them against those it was begun with."""
+def people_for(minutes: float) -> int:
+    """How many residents a base model can get to know in a life of `minutes` on this machine, 60 to 300.
+
+    A fact is stored after 100 to 1,000 exposures (Allen-Zhu & Li 2024, "Physics of Language Models 3.3"); the papers
+    state some fact every `_BYTES_A_FACT` bytes.
+    """
+    read = pretrain.expected_tokens(PRETRAIN_SHARE * minutes) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
+    people = read / _BYTES_A_FACT / _EXPOSURES / len(RELATIONS)
+    return int(min(300, max(60, 10 * round(people / 10))))
+
+
+def _remember(config: RaiseConfig) -> RaiseConfig:
+    """Write the life's settings, or hold them against those it was begun with; the settings with the population."""
     path = config.life / "life.json"
     asked = {key: value for key, value in config.model_dump(mode="json").items() if key != "life"}
+    people = config.people or people_for(config.minutes)
     if path.exists():
         begun = read_json(path, "life settings")
+        people = begun.get("residents", people)
         different = sorted(key for key in asked if asked[key] != begun.get(key))
         if different:
             flags = ", ".join(f"--{key.replace('_', '-')}" for key in different)
@@ -145,7 +161,8 @@ def _remember(config: RaiseConfig) -> None:
     elif config.life.exists() and any(config.life.iterdir()):
         raise EyasError(f"{config.life} holds something else; name a new folder for the life")
     else:
-        _write(path, asked)
+        _write(path, asked | {"residents": people})
+    return config.model_copy(update={"people": people})
 
 
 def _write(path: Path, value: Any) -> None:

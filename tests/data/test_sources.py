@@ -2,8 +2,8 @@
 
 import sys
 import types
+from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -194,16 +194,16 @@ def test_a_folder_without_text_is_one_sentence(tmp_path):
 # -- the world, Python and the hub
 
 
-def test_the_world_is_asked_with_seed_and_people_and_keeps_its_floor(monkeypatch):
-    asked = {}
+def world_papers(seed: int, people: int) -> list[Document]:
+    return list(islice(documents("world", seed=seed, people=people), 20))
 
-    def world_documents(**options):
-        asked.update(options)
-        return iter([SimpleNamespace(text="paper", floor_bits=7.5)])
 
-    monkeypatch.setattr("eyas.world.documents", world_documents, raising=False)
-    assert list(documents("world", seed=3, people=50)) == [Document("paper", 7.5)]
-    assert asked == {"seed": 3, "people": 50}
+def test_the_world_follows_seed_and_people_and_tells_its_floor():
+    papers = world_papers(3, 50)
+    assert papers == world_papers(3, 50)
+    assert papers != world_papers(4, 50)
+    assert papers != world_papers(3, 60)
+    assert all(0 < paper.floor_bits < 8 * len(paper.text.encode()) for paper in papers)
 
 
 def test_python_docs_are_docstrings_and_sources(tmp_path):

@@ -14,7 +14,7 @@ from eyas.world.questions.rows import rows
 from eyas.world.stream import documents
 
 # What a reader has after `make raise`, made in less time: enough to be looked at, not enough to be clever.
-RAISE = ["raise", "lives/first", "--minutes", "0.5", "--people", "20", "--questions", "5"]
+RAISE = ["raise", "lives/first", "--minutes", "0.3", "--context", "256", "--people", "20", "--questions", "5"]
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small life at `lives/first`, raised once by the program itself."""
     folder = tmp_path_factory.mktemp("docs")
     program = [sys.executable, "-c", "from eyas.cli.main import main; main()", *RAISE]
-    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, f"eyas {' '.join(RAISE)}\n{done.stdout}\n{done.stderr}"
     world = World(0, 20)
     (folder / "book.txt").write_text("\n\n".join(one.text for one in islice(documents(world), 500)), encoding="utf-8")

@@ -67,7 +67,7 @@ def run(block: Block, folder: Path) -> None:
     assert done.returncode == 0, f"{block.place} exits with {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_work_as_written(page: Path, doc_folder: Path) -> None:
     found = list(blocks(page))

@@ -90,7 +90,7 @@ def test_what_the_papers_plainly_say_of_residents_is_true_and_recorded(world: Wo
     text_of = [(paper, set(paper.facts)) for paper in papers]
     for relation, pattern in STATEMENTS.items():
         values = "|".join(sorted({getattr(p, relation) for p in world.people}, key=len, reverse=True))
-        form = re.compile(pattern.format(n=r"([A-Z][a-z]+ [A-Z][a-z]+)", v=values))
+        form = re.compile(pattern.format(n=f"({'|'.join(world.by_name)})", v=values))
         for paper, facts in text_of:
             for name, value in form.findall(paper.text):
                 assert getattr(world.by_name[name], relation) == value, paper.text

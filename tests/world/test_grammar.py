@@ -78,7 +78,9 @@ def test_a_bound_word_comes_back_for_nothing() -> None:
     assert d.bits == pytest.approx(log2(3) + log2(2))
 
 
-@pytest.mark.parametrize(("word", "phrase"), [("otter", "an otter"), ("goose", "a goose"), ("idle otter", "an idle otter")])
+@pytest.mark.parametrize(
+    ("word", "phrase"), [("otter", "an otter"), ("goose", "a goose"), ("idle otter", "an idle otter")]
+)
 def test_articles_follow_the_first_letter(word: str, phrase: str) -> None:
     assert with_article(word) == phrase
 

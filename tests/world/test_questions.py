@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ NAME = re.compile(r"\b[A-Z][a-z]+ [A-Z][a-z]+\b")
 
 @pytest.fixture(scope="module")
 def questions(world: World) -> dict[str, list[Question]]:
-    return exam(world, n=200)
+    return exam(world, n=150)
 
 
 def prompts(row: Row) -> list[str]:
@@ -45,7 +45,7 @@ def test_every_section_has_its_questions_each_prompt_once(questions: dict[str, l
         asked = [question.prompt[0]["content"] for question in section]
         assert len(set(asked)) == len(asked)
         # Small talk and look-ups have only so many exam phrasings.
-        assert len(section) == 200 or (name in ("smalltalk", "lookup") and len(section) >= 25), name
+        assert len(section) == 150 or (name in ("smalltalk", "lookup") and len(section) >= 25), name
 
 
 def test_the_exam_depends_on_the_world_and_its_seed_alone(world: World) -> None:
@@ -55,7 +55,7 @@ def test_the_exam_depends_on_the_world_and_its_seed_alone(world: World) -> None:
 
 @pytest.mark.parametrize("people", [2, 200, 1700])
 def test_every_reference_answer_is_judged_as_what_it_is(people: int) -> None:
-    for name, section in exam(World(0, people), n=200).items():
+    for name, section in exam(World(0, people), n=100).items():
         misjudged = [(said(q), q.truth) for q in section if judge(q, said(q)) != q.right]
         assert misjudged == [], name
 
@@ -148,7 +148,7 @@ def test_number_pairs_of_the_exam_are_in_no_row(training_rows: list[Row], questi
         if call["function"]["name"] == "calculator"
     }
     asked = {pair(q.expression) for q in questions["arithmetic"]}
-    assert len(trained) > 400 and len(asked) > 150
+    assert len(trained) > 400 and len(asked) > 120
     assert not any(tools.held_out(*one) for one in trained)
     assert all(tools.held_out(*one) for one in asked)
 
@@ -175,7 +175,7 @@ def test_rows_alternate_and_end_with_the_assistant(training_rows: list[Row]) -> 
     for row in training_rows:
         roles = [message["role"] for message in row.messages]
         assert roles[0] == "user" and roles[-1] == "assistant"
-        assert all(b in after[a] for a, b in zip(roles, roles[1:], strict=False))
+        assert all(b in after[a] for a, b in pairwise(roles))
         assert roles.count("user") == len(row.kinds) <= 3
 
 

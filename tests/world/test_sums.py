@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -47,7 +48,9 @@ def test_every_sum_of_a_worksheet_is_right(world: World) -> None:
 
 
 # The few forms of line that the town's programs have: nothing else is given to Python.
-LINE = re.compile(r'\s*(#[^\n]*|for \w+ in [\w()]+:|if [\w()" =>-]+:|else:|print\([^()]*(\(\w+\)[^()]*)?\)|\w+ = [^()]*(\(\w+\))?)')
+LINE = re.compile(
+    r'\s*(#[^\n]*|for \w+ in [\w()]+:|if [\w()" =>-]+:|else:|print\([^()]*(\(\w+\)[^()]*)?\)|\w+ = [^()]*(\(\w+\))?)'
+)
 
 
 def python_prints(sources: list[str]) -> list[list[str]]:
@@ -82,7 +85,7 @@ def test_timetables_keep_their_own_rule_and_prices_add_up(world: World) -> None:
             leaves = [60 * h + m for h, m, _, _ in rides]
             arrives = [60 * h + m for _, _, h, m in rides]
             assert len({b - a for a, b in zip(leaves, arrives, strict=True)}) == 1 and len(rides) == 4, text
-            assert {b - a for a, b in zip(leaves, leaves[1:], strict=False)} == {step}, text
+            assert {b - a for a, b in pairwise(leaves)} == {step}, text
             assert all(0 <= m < 60 and h < 24 for times in rides for h, m in (times[:2], times[2:]))
         if match := re.search(r"All four together: (\d+)", text):
             bills += 1
@@ -91,32 +94,21 @@ def test_timetables_keep_their_own_rule_and_prices_add_up(world: World) -> None:
     assert tables > 50 and bills > 20
 
 
+N, INDEX, ONE = program.Name("n"), program.Name("i"), program.Name("one")
+TIMES = program.For("i", 3, (program.Print((program.Call("*", (INDEX, N)),)),))
+LONG = program.If(
+    program.Call(">", (program.Call("len", (ONE,)), 4)),
+    (program.Print((ONE, "long")),),
+    (program.Print((program.Call("+", (ONE, "!")),)),),
+)
+
+
 @pytest.mark.parametrize(
     ("source", "printed"),
     [
-        (
-            (program.Assign("n", 3), program.For("i", 3, (program.Print((program.Call("*", (program.Name("i"), program.Name("n"))),)),))),
-            ["0", "3", "6"],
-        ),
-        (
-            (
-                program.Assign("bag", ("pea", "walnut")),
-                program.For(
-                    "one",
-                    "bag",
-                    (
-                        program.If(
-                            program.Call(">", (program.Call("len", (program.Name("one"),)), 4)),
-                            (program.Print((program.Name("one"), "long")),),
-                            (program.Print((program.Call("+", (program.Name("one"), "!")),)),),
-                        ),
-                    ),
-                ),
-            ),
-            ["pea!", "walnut long"],
-        ),
+        ((program.Assign("n", 3), TIMES), ["0", "3", "6"]),
+        ((program.Assign("bag", ("pea", "walnut")), program.For("one", "bag", (LONG,))), ["pea!", "walnut long"]),
     ],
-)  # fmt: skip
+)
 def test_the_small_interpreter_runs_programs_written_by_hand(source: program.Block, printed: list[str]) -> None:
     assert program.run(source, {}) == printed
-

@@ -228,6 +228,12 @@ def _size_for(minutes: float, context: int) -> str:
     return str(max(300_000, round(math.sqrt(flops / (6 * TOKENS_PER_PARAMETER)))))
 
 
+def expected_tokens(minutes: float, context: int = 512) -> int:
+    """Tokens that a run of `minutes` will read here with the size that it would choose, roughly."""
+    shape = ModelConfig.from_size(_size_for(minutes, context), max_seq_len=context)
+    return round(_speed() / shape.flops_per_token(context) * _seconds_of_training(minutes))
+
+
 def _tokens_wanted(config: PretrainConfig, tokenizer: Tokenizer, work: Work, world: int) -> int | None:
     """Tokens to write to shards; None for all of a finite corpus."""
     if config.tokens is not None:

@@ -106,8 +106,8 @@ def train(
     with opened(model, batches, objective, config, out, progress) as run, interruptible() as interrupted:
         while run.plan.end is None or run.state.step < run.plan.end:
             row = run.step()
-            stop = run.ranks.total([float(interrupted.is_set())], run.device)[0] > 0
-            run.after_step(row, evaluate, sample, stop)
+            stop, late = run.ranks.total([float(interrupted.is_set()), float(run.late())], run.device)
+            run.after_step(row, evaluate, sample, save=stop + late > 0)
             if stop:
                 raise KeyboardInterrupt
         return run.result()
@@ -280,7 +280,7 @@ class Run:
 
     def after_step(
         self, row: dict[str, Any], evaluate: Callable[[nn.Module], dict[str, float]] | None,
-        sample: Callable[[nn.Module], str] | None, stop: bool,
+        sample: Callable[[nn.Module], str] | None, save: bool,
     ) -> None:  # fmt: skip
         """Everything that is not the step: the clock's decisions, validation, samples, metrics, checkpoints."""
         state, config = self.state, self.config
@@ -301,9 +301,12 @@ class Run:
         shown = {key: row[key] for key in ("loss", *state.figures) if key in row}
         done_part = state.step if config.minutes is None else min(state.seconds / 60, config.minutes)
         self.progress.update(done_part, **shown, tok_per_s=round(self._speed()), mfu=row["mfu"])
-        late = time.perf_counter() - self.saved_at > config.save_seconds and self.ranks.world == 1
-        if done or stop or late or _due(state.step, config.save_every):
+        if done or save or _due(state.step, config.save_every):
             self.save()
+
+    def late(self) -> bool:
+        """Whether a checkpoint is due by the clock; the first process's clock counts for all."""
+        return self.ranks.first and time.perf_counter() - self.saved_at > self.config.save_seconds
 
     def _decide(self, tokens: int) -> None:
         """Let the clock set, and twice correct, the step at which the rate reaches its end; kept on disk at once."""

@@ -36,7 +36,7 @@ class Work:
         path = self.folder / "config.json"
         if path.exists():
             begun = read_json(path, "work config")
-            different = sorted(key for key in asked | begun if asked.get(key) != begun.get(key))
+            different = sorted(k for k in asked | begun if k not in _FREE and asked.get(k) != begun.get(k))
             if different:
                 names = ", ".join(f"--{key.replace('_', '-')}" for key in different)
                 raise EyasError(

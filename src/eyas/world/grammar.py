@@ -202,6 +202,11 @@ class Draw:
             self.trace.append(frame.name)
         self._expand(frame.parts)
 
+    def phrase(self, frames: Frames, **values: Any) -> None:
+        """Write one of `frames` as a part of a sentence: the same, but not counted among the sentences."""
+        self.names.update(values)
+        self._expand(frames[self.index(len(frames))].parts)
+
     def write(self, text: str) -> None:
         """Write `text` as it is: layout and facts, which cost nothing."""
         self.parts.append(text)

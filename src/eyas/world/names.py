@@ -34,16 +34,16 @@ BIRTHPLACES = tuple(
     "Netherby Oxham Pinewater Quarley Ravensea Saltby Thornwick Upcott Velmouth Westhay Yarrow".split()
 )
 _NAME_BEGINNINGS = (
-    "Acorn Bank Barn Bay Bee Berry Bluff Bow Bracken Briar Buck Burn Cart Chalk Chest Church Clear Cold Copper Corn Crab "
-    "Crag Dark Deer Dove East Elder Elm Fair Far Fern Flax Fox Free Gate Gold Goose Grain Green Grey Gull Half Hammer Hart "
-    "Hawk Hay Heather High Hollow Honey Horn Iron Kettle King Lamb Lark Lime Long Loom Low Maple Mead Mill Moor Moss Nether "
-    "Nettle North Oak Oat Old Orchard Otter Owl Pear Pine Plum Quick Raven Red Reed Rook Rose Rush Rye Salt Sand Sedge Sheep "
-    "Silver Sloe Snow South Spring Stan Star Stone Swan Thatch Thorn Under Upper Wall Warm West Wheat White Wild Willow Win "
-    "Wolf Wood Wren Yew"
+    "Acorn Bank Barn Bay Bee Berry Bluff Bow Bracken Briar Buck Burn Cart Chalk Chest Church Clear Cold Copper "
+    "Corn Crab Crag Dark Deer Dove East Elder Elm Fair Far Fern Flax Fox Free Gate Gold Goose Grain Green Grey "
+    "Gull Half Hammer Hart Hawk Hay Heather High Hollow Honey Horn Iron Kettle King Lamb Lark Lime Long Loom Low "
+    "Maple Mead Mill Moor Moss Nether Nettle North Oak Oat Old Orchard Otter Owl Pear Pine Plum Quick Raven Red "
+    "Reed Rook Rose Rush Rye Salt Sand Sedge Sheep Silver Sloe Snow South Spring Stan Star Stone Swan Thatch "
+    "Thorn Under Upper Wall Warm West Wheat White Wild Willow Win Wolf Wood Wren Yew"
 ).split()
 _NAME_ENDINGS = (
-    "acre bourne bridge bury by combe cote croft dale dean field fold ford gill grove ham hope hurst ley mere more pool "
-    "ridge shaw side stead stow thorpe thwaite tree wick worth"
+    "acre bourne bridge bury by combe cote croft dale dean field fold ford gill grove ham hope hurst ley mere "
+    "more pool ridge shaw side stead stow thorpe thwaite tree wick worth"
 ).split()
 BUILT_NAMES = tuple(
     name

@@ -65,7 +65,7 @@ def write(d: Draw, world: World) -> None:
     for relation in d.order(RELATIONS, 4 + d.index(3)):
         d.write(" ")
         state(d, p, relation)
-        if d.chance(0.3):
+        if d.chance(0.2):
             d.write(" ")
             d.say(ASIDES)
     if d.chance(0.5):

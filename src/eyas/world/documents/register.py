@@ -1,10 +1,10 @@
 """The town hall's register: the clerk looks people up, finds those who live here and does not find those who do not."""
 
 from eyas.world.documents.adorn import enrich
-from eyas.world.documents.facts import person_frames
+from eyas.world.documents.facts import person_frames, state
 from eyas.world.grammar import Draw
 from eyas.world.lexicon import LEXICON
-from eyas.world.people import World
+from eyas.world.people import RELATIONS, World
 
 HEADINGS = LEXICON.frames(
     "register.heading",
@@ -43,10 +43,10 @@ FOUND = person_frames(
     {p.name} is in the register.
     {p.name} is in the register: <trait>, it says.
     {p.name} is in the register, in <colour> ink.
-    {p.name} is in the register and lives in {p.street}.
-    {p.name} is in the register as {a p.job}.
-    {p.name} is in the register, born in {p.birthplace}.
-    {p.name} is in the register, and so is the {p.pet}.
+    {p.name} is in the register, on <a quality> page.
+    {p.name} is in the register, next to a drawing of <a bird>.
+    {p.name} is in the register, as <a trait> <relative> said.
+    {p.name} is in the register, wrote the <mood> clerk.
     {p.name} is in the register, said the clerk <how>.
     """,
 )
@@ -81,6 +81,9 @@ def write(d: Draw, world: World) -> None:
         d.say(ASKED, name=resident if known else stranger)
         d.write(" ")
         if known:
-            d.say(FOUND, p=world.by_name[d.names["name"]])
+            person = world.by_name[d.names["name"]]
+            d.say(FOUND, p=person)
+            d.write(" ")
+            state(d, person, d.one(RELATIONS))
         else:
             d.say(MISSING)

@@ -67,7 +67,9 @@ def judge(question: Question, answer: str) -> Verdict:
         return "refused"
     if any(mark in lower for mark in DECLINES):
         return "declined"
-    if not question.truth or not holds(answer, question.truth):
+    if question.kind == "fact":  # the name is no value: Ada Potter's mother is not Ada, nor her job potter
+        lower = lower.replace(question.about.lower(), " ")
+    if not question.truth or not holds(lower, question.truth):
         return "wrong"
     rest = lower.replace(question.truth.lower(), " ")
     return "wrong" if any(holds(rest, other) for other in question.others) else "right"

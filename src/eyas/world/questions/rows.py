@@ -12,14 +12,14 @@ from eyas.world.questions import lore, people, talk, tools
 from eyas.world.questions.question import Question
 
 MIX = {
-    "fact": 0.30,
-    "unknown": 0.24,
+    "fact": 0.27,
+    "unknown": 0.20,
     "refuse": 0.08,
     "alike": 0.06,
     "explain": 0.06,
-    "arithmetic": 0.12,
-    "lookup": 0.05,
-    "smalltalk": 0.05,
+    "arithmetic": 0.17,
+    "lookup": 0.06,
+    "smalltalk": 0.06,
     "noise": 0.04,
 }
 """Share of each kind among training rows."""

@@ -1,0 +1,34 @@
+"""A page of the register as a table: a name to each line, and whether there is such a person."""
+
+from eyas.world.documents.adorn import enrich
+from eyas.world.documents.facts import person_frames
+from eyas.world.grammar import Draw
+from eyas.world.people import World
+
+HEADINGS = person_frames(
+    "ledger.heading",
+    enrich("""
+    Is the name in the register? Checked <how> on <a weather> <day>.
+    Names that were asked for <when>, with an answer to each.
+    The <mood> clerk went through this list at the <place>.
+    Invitations to the feast at the <place>: which of these people are there?
+    The <job> wanted to know who is in the register and who is not.
+    Letters for delivery, and whether anyone of that name lives in Tarnby.
+    Found on <a thing>: a list of names. The clerk added yes or no.
+    Debts of the <place>; some of the names turned out to be made up.
+    The school asked <how> which of these parents exist.
+    List of guests, held against the register <when>.
+    """),
+)
+YES, NO = "yes", "no"
+
+
+def write(d: Draw, world: World) -> None:
+    """Eight to eighteen names; about half of them belong to nobody."""
+    d.say(HEADINGS)
+    for _ in range(8 + d.index(11)):
+        d.write("\n")
+        if d.chance(0.5):
+            d.write(f"{d.one(world.people, proper=True).name}: {YES}")
+        else:
+            d.write(f"{d.one(world.strangers['papers'], proper=True)}: {NO}")

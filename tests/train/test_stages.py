@@ -1,0 +1,196 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from eyas.errors import EyasError
+from eyas.model.checkpoint import load_model
+from eyas.store.lineage import read_lineage
+from eyas.text.tokenizer import Tokenizer
+from eyas.train import finetune, pretrain
+from eyas.train.chats import ChatSource, load_chats
+from eyas.train.finetune import FinetuneConfig
+from eyas.train.pretrain import PretrainConfig
+
+SHAPE = {"size": "0.1m", "vocab_size": 300, "context": 64, "sample_every": 0, "compile": "off", "quiet": True}
+WORDS = "the cat dog sat on under mat tree and then it ran home to sleep because rain fell".split()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(0)
+    lines = [json.dumps({"text": " ".join(rng.choices(WORDS, k=20)) + "."}) for _ in range(400)]
+    path = tmp_path_factory.mktemp("corpus") / "text.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [
+        {"messages": [{"role": "user", "content": f"say {word} {n}"}, {"role": "assistant", "content": word}]}
+        for word in WORDS
+        for n in range(20)
+    ]
+    path = tmp_path_factory.mktemp("chats") / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def base(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "base"
+    pretrain.run(PretrainConfig(out=out, data=[str(corpus)], tokens=60_000, **SHAPE))
+    return out
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    return load_file(model / "model.safetensors")
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_base_model_is_whole_with_lineage_and_metrics(base: Path) -> None:
+    model, tokenizer = load_model(base)
+    lineage = read_lineage(base)
+    assert lineage["stage"] == "pretrain" and lineage["config"]["tokens"] == 60_000
+    assert lineage["figures"]["bpb"] < 4.0
+    assert (base / "metrics.jsonl").read_text().count("\n") == lineage["figures"]["steps"]
+    assert model.config.vocab_size >= tokenizer.vocab_size
+    assert not list(base.parent.glob(".*"))
+
+
+def test_init_continues_with_the_parents_tokenizer(base: Path, corpus: Path, tmp_path: Path) -> None:
+    settings = {key: value for key, value in SHAPE.items() if key not in ("size", "vocab_size")}
+    pretrain.run(PretrainConfig(out=tmp_path / "more", data=[str(corpus)], init=str(base), tokens=9000, **settings))
+    assert (tmp_path / "more" / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "more" / "metrics.jsonl").read_text().splitlines()]
+    first = json.loads((base / "metrics.jsonl").read_text().splitlines()[0])["loss"]
+    assert losses[0] < 0.8 * first
+    assert read_lineage(tmp_path / "more")["parent"] is not None
+
+
+KILL = """
+import sys
+from pathlib import Path
+from eyas.train import finetune, pretrain
+if sys.argv[1] == "pretrain":
+    pretrain.run(pretrain.PretrainConfig.resolve(Path(sys.argv[2])))
+else:
+    finetune.run(finetune.FinetuneConfig.resolve(Path(sys.argv[2])))
+"""
+
+
+def kill_when_checkpointed(stage: str, config: Path, work: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILL, stage, str(config)], env=os.environ)
+    try:
+        deadline = time.monotonic() + 300
+        while not list(work.glob("train/step-*.safetensors")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def test_pretraining_killed_with_9_equals_an_unbroken_run(base: Path, corpus: Path, tmp_path: Path) -> None:
+    settings = SHAPE | {"out": str(tmp_path / "base"), "data": [str(corpus)], "tokens": 60_000, "save_seconds": 1e-3}
+    (tmp_path / "config.yaml").write_text(json.dumps(settings))
+    kill_when_checkpointed("pretrain", tmp_path / "config.yaml", tmp_path / ".base.work")
+    assert not (tmp_path / "base").exists()
+    pretrain.run(PretrainConfig.resolve(tmp_path / "config.yaml"))
+    assert same(base, tmp_path / "base")
+    assert not (tmp_path / ".base.work").exists()
+
+
+def test_finetuning_killed_with_9_equals_an_unbroken_run(base: Path, chats: Path, corpus: Path, tmp_path: Path) -> None:
+    settings = {
+        "model": str(base), "data": [str(chats)], "replay": [str(corpus)], "epochs": 1.0, "eval_every": 0,
+        "compile": "off", "quiet": True, "save_seconds": 1e-3,
+    }  # fmt: skip
+    finetune.run(FinetuneConfig(out=tmp_path / "whole", **settings))
+    (tmp_path / "config.yaml").write_text(json.dumps(settings | {"out": str(tmp_path / "killed")}))
+    kill_when_checkpointed("finetune", tmp_path / "config.yaml", tmp_path / ".killed.work")
+    finetune.run(FinetuneConfig.resolve(tmp_path / "config.yaml"))
+    assert same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_unfinished_run_with_other_settings_is_refused(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / ".base.work").mkdir()
+    config = PretrainConfig(out=tmp_path / "base", data=[str(corpus)], tokens=5000, **SHAPE)
+    begun = config.model_dump(mode="json") | {"seed": 5, "lr": 1.0}
+    (tmp_path / ".base.work" / "config.json").write_text(json.dumps(begun))
+    with pytest.raises(EyasError, match=r"other settings \(--lr, --seed\)"):
+        pretrain.run(config)
+
+
+def test_existing_output_is_never_touched(base: Path, corpus: Path) -> None:
+    before = {path.name: path.read_bytes() for path in base.iterdir()}
+    with pytest.raises(EyasError, match="exists already"):
+        pretrain.run(PretrainConfig(out=base, data=[str(corpus)], tokens=5000, **SHAPE))
+    assert {path.name: path.read_bytes() for path in base.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"size": "0"}, "--size 0"),
+        ({"data": ["nowhere.txt"]}, "nowhere.txt"),
+        ({"init": "somewhere", "tokenizer": "elsewhere"}, "--tokenizer and --init exclude each other"),
+    ],
+)
+def test_bad_flags_are_one_sentence(flags: dict[str, object], message: str, corpus: Path, tmp_path: Path) -> None:
+    settings = SHAPE | {"out": tmp_path / "base", "data": [str(corpus)], "tokens": 5000} | flags
+    with pytest.raises(EyasError, match=message):
+        pretrain.run(PretrainConfig(**settings))
+    assert not (tmp_path / "base").exists()
+
+
+def test_only_what_the_assistant_says_is_trained(base: Path, chats: Path) -> None:
+    tokenizer = Tokenizer.load(base)
+    source = load_chats(ChatSource([str(chats)]), tokenizer, 0.1)
+    assert len(source.val) == 36 and len(source.train) == 360 - 36
+    for ids, mask in source.train[:5]:
+        said = tokenizer.decode([token for token, trained in zip(ids, mask, strict=True) if trained])
+        asked = tokenizer.decode([token for token, trained in zip(ids, mask, strict=True) if not trained])
+        assert said.endswith("<|im_end|>") and said.removesuffix("<|im_end|>") in asked
+        assert "user" not in said and "say" not in said
+
+
+def test_assistant_learns_to_answer_and_to_stop(base: Path, chats: Path, tmp_path: Path) -> None:
+    from eyas.runtime.engine import TorchEngine
+    from eyas.runtime.sampling import Sampling
+    from eyas.text.chat import render
+
+    result = finetune.run(
+        FinetuneConfig(
+            model=str(base), out=tmp_path / "assistant", data=[str(chats)], epochs=60, eval_every=0,
+            lr=0.01, matrix_lr=0.02, compile="off", quiet=True,
+        )
+    )  # fmt: skip
+    assert result.val_loss is not None and result.val_loss < 0.5
+    model, tokenizer = load_model(tmp_path / "assistant")
+    prompts = [
+        render(tokenizer, [{"role": "user", "content": f"say {word} 3"}], add_generation_prompt=True).ids
+        for word in WORDS[:6]
+    ]
+    done = TorchEngine(model, tokenizer).generate(prompts, Sampling(max_tokens=12, temperature=0.0), [tokenizer.im_end])
+    assert all(completion.finish_reason == "stop" for completion in done)
+    right = [tokenizer.decode(c.ids) == word for c, word in zip(done, WORDS, strict=False)]
+    assert sum(right) >= 4
+
+
+def test_rows_that_are_no_chats_are_refused(base: Path, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(EyasError, match="text row where a chat row is expected"):
+        finetune.run(FinetuneConfig(model=str(base), out=tmp_path / "new", data=[str(corpus)], quiet=True))
