@@ -1,6 +1,6 @@
 """Character-level tinyshakespeare: seconds of training until 1.886 nats a character on the whole validation split.
 
-    python benchmarks/tinyshakespeare.py PATH/input.txt [--steps 300] [--rows 32] [--threads 2] [--seed 1]
+    python benchmarks/tinyshakespeare.py PATH/input.txt [--steps 150] [--rows 32] [--threads 2] [--seed 1]
 
 nanoGPT's README run (0.8M parameters, 2,000 steps of 12 x 64 characters, its CPU command) ends at 1.886. Here a model
 of the same size and the same context of 64 is trained by eyas's own trainer; the last tenth of the text is the
@@ -57,7 +57,7 @@ def validate(model: torch.nn.Module, ids: torch.Tensor, rows: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--lr", type=float, default=5e-3)
     parser.add_argument("--matrix-lr", type=float, default=0.03)

@@ -35,7 +35,7 @@ FINETUNE_SHARE = 0.19
 CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
 WORLD = "world"
-_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 150, 180, 4.4
+_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 180, 180, 4.4
 _DREAMS = 4
 _EXAMPLES = 4
 
@@ -53,7 +53,7 @@ class RaiseConfig(StageConfig):
     minutes: float = Field(10, gt=0, description="Wall time for everything.")
     context: int = Field(512, ge=32, description="Tokens a row.")
     people: int | None = Field(
-        None, ge=2, description="Population of the world (default: so many that the minutes suffice to get to know them)."
+        None, ge=2, description="Population of the world (default: as many as the minutes suffice to get to know)."
     )
     questions: int = Field(500, ge=1, description="Questions a section of the exam.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")

@@ -55,15 +55,17 @@ def test_muon_takes_the_block_matrices_and_nothing_else(tiny: Callable[[], Trans
     }
 
 
-def test_fused_matrices_are_orthogonalised_part_by_part(tiny: Callable[[], Transformer], counting: Any) -> None:
+def test_fused_matrices_are_orthogonalised_part_by_part(tiny: Callable[[], Transformer]) -> None:
     model = tiny()
-    before = model.blocks[0].qkv.weight.detach().clone()
-    optimizer = Optimizer(model, OptimConfig(weight_decay=0.0, matrix_lr=1.0))
-    _trained(model, optimizer, counting, range(2))  # the first gradient of qkv is zero: its output matrix is
-    moved = (before - model.blocks[0].qkv.weight.detach()).split(32)
-    for part in moved:
+    qkv = model.blocks[0].qkv.weight
+    before = qkv.detach().clone()
+    generator = torch.Generator().manual_seed(0)
+    for p in model.parameters():
+        p.grad = torch.randn(p.shape, generator=generator)
+    Optimizer(model, OptimConfig(weight_decay=0.0, matrix_lr=1.0)).step(1.0)
+    for part in (before - qkv.detach()).split(32):
         values = torch.linalg.svdvals(part)
-        assert values.max() < 1.3 and values.median() > 0.7
+        assert values.max() < 1.3 and values.min() > 0.5
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])

@@ -1,7 +1,7 @@
-"""The learning-rate plan: warm up, hold, fall linearly; its corners are stored so that a resumed run replays them."""
+"""The learning-rate plan: warm up, hold, fall linearly; it is stored so that a resumed run replays it bit for bit."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from eyas.errors import EyasError
@@ -9,21 +9,29 @@ from eyas.files import read_json, write_atomic
 
 
 @dataclass(frozen=True)
-class Knot:
-    """A corner of the plan: at `step` the rate is `scale` times its peak."""
+class Line:
+    """From step `start` on the rate goes straight from `value` (a share of its peak) to `to` at step `end`, and stays."""
 
-    step: int
-    scale: float
+    start: int
+    value: float
+    end: int
+    to: float
+
+    def at(self, step: int) -> float:
+        """The rate at `step`."""
+        share = 1.0 if step >= self.end else (step - self.start) / (self.end - self.start)
+        return self.value + share * (self.to - self.value)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Everything about a run that the clock or the machine decided, so that a resumed run decides nothing twice.
 
-    Between knots the rate is interpolated; `end` is None while the clock has not yet fixed the number of steps.
+    The last line that has begun holds; a later decision adds a line and never changes what came before it. `end` is
+    None while the clock has not yet fixed the number of steps.
     """
 
-    knots: tuple[Knot, ...]
+    lines: tuple[Line, ...]
     end: int | None
     compiled: bool
     precision: str
@@ -31,57 +39,46 @@ class Plan:
 
     def scale(self, step: int) -> float:
         """The rate at `step` as a fraction of its peak."""
-        if step <= self.knots[0].step:
-            return self.knots[0].scale
-        for left, right in zip(self.knots, self.knots[1:], strict=False):
-            if step <= right.step:
-                share = (step - left.step) / (right.step - left.step)
-                return left.scale + share * (right.scale - left.scale)
-        return self.knots[-1].scale
+        begun = [line for line in self.lines if line.start <= step]
+        return begun[-1].at(step)
 
     def finish(self, step: int, end: int, final: float) -> "Plan":
-        """The plan with its rate falling from `step` to `final` at `end`, whatever it meant to do after `step`."""
+        """The plan with its rate falling from what it is at `step` to `final` at `end`."""
         end = max(end, step + 1)
-        kept = tuple(knot for knot in self.knots if knot.step < step)
-        knots = (*kept, Knot(step, self.scale(step)), Knot(end, final))
-        return Plan(knots, end, self.compiled, self.precision, self.decisions + 1)
+        falling = Line(step, self.scale(step), end, final)
+        return replace(self, lines=(*self.lines, falling), end=end, decisions=self.decisions + 1)
 
 
 def plan_steps(steps: int, warmup: int, decay: float, final: float, *, compiled: bool, precision: str) -> Plan:
     """Exactly `steps` steps: `warmup` steps up, then flat, then linear to `final` over the last `decay` of them.
 
-    Warm-up and decay shrink together when they would overlap.
+    A warm-up that would reach into the decay is cut short.
     """
-    warmup = min(warmup, int(steps * (1 - decay)))
-    start = max(warmup, round(steps * (1 - decay)))
-    rising = _rising(warmup)
-    flat = (Knot(start, 1.0),) if start > rising[-1].step else ()
-    return Plan((*rising, *flat, Knot(max(steps, start + 1), final)), steps, compiled, precision)
+    start = round(steps * (1 - decay))
+    rising = _rising(min(warmup, start))
+    falling = (Line(start, 1.0, steps, final),) if start < steps else ()
+    return Plan((rising, *falling), steps, compiled, precision)
 
 
 def plan_open(warmup: int, *, compiled: bool, precision: str) -> Plan:
     """A plan whose end the clock will decide: warm up, then hold until `Plan.finish`."""
-    return Plan(_rising(warmup), None, compiled, precision)
+    return Plan((_rising(warmup),), None, compiled, precision)
 
 
-def _rising(warmup: int) -> tuple[Knot, ...]:
+def _rising(warmup: int) -> Line:
     # Step 0 already moves the weights: a rate of exactly zero would waste its gradient.
-    return (Knot(0, 1 / warmup), Knot(warmup - 1, 1.0)) if warmup > 1 else (Knot(0, 1.0),)
+    return Line(0, 1 / max(warmup, 1), max(warmup - 1, 0), 1.0)
 
 
 def save_plan(path: Path, plan: Plan) -> None:
     """Write the plan beside the checkpoints, atomically."""
-    knots = [[knot.step, knot.scale] for knot in plan.knots]
-    record = {"knots": knots, "end": plan.end, "compiled": plan.compiled, "precision": plan.precision}
-    record["decisions"] = plan.decisions
-    write_atomic(path, json.dumps(record) + "\n")
+    write_atomic(path, json.dumps(asdict(plan)) + "\n")
 
 
 def load_plan(path: Path) -> Plan:
     """Read what `save_plan` wrote; JSON keeps every float exactly. Raises EyasError."""
     record = read_json(path, "training plan")
     try:
-        knots = tuple(Knot(int(step), float(scale)) for step, scale in record["knots"])
-        return Plan(knots, record["end"], bool(record["compiled"]), str(record["precision"]), record["decisions"])
-    except (KeyError, TypeError, ValueError) as error:
+        return Plan(**record | {"lines": tuple(Line(**line) for line in record["lines"])})
+    except (KeyError, TypeError) as error:
         raise EyasError(f"training plan {path} is damaged; remove its folder to start afresh") from error

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -220,7 +220,7 @@ class Run:
             except Exception as error:  # the compiler raises many kinds; a real fault shows again without it
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self.progress.say(f"going on without torch.compile, which failed: {reason[:200]}")
-                self._keep(Plan(**{**self.plan.__dict__, "compiled": False}))
+                self._keep(replace(self.plan, compiled=False))
         self.optimizer.zero_grad()
         self.state.compile_seconds += time.perf_counter() - start
 

@@ -6,7 +6,8 @@ WOMEN = tuple(
 )
 MEN = tuple(
     "Adam Albert Alfred Amos Arthur Basil Ben Bruno Caleb Carl Cecil Conrad Daniel David Dirk Edgar Edwin Elias "
-    "Ernest Felix Frank Fred George Giles Gilbert Harold Harvey Henry Hugo Isaac Jacob James Jasper Jonas Karl Leo".split()
+    "Ernest Felix Frank Fred George Giles Gilbert Harold Harvey Henry Hugo Isaac Jacob James Jasper Jonas "
+    "Karl Leo".split()
 )
 LAST_NAMES = tuple(
     "Abbott Alder Amberly Archer Ashby Baird Barlow Beck Bell Birch Blake Bolton Bramley Briggs Brook Burrow Calder "
@@ -54,7 +55,8 @@ BUILT_NAMES = tuple(
 MONTHS = tuple("January February March April May June July August September October November December".split())
 PETS = tuple(
     "badger, beagle, blackbird, canary, donkey, duck, ferret, goat, goldfish, goose, grey cat, hedgehog, lizard, "
-    "magpie, mouse, parrot, pony, rabbit, raven, sheepdog, snail, squirrel, tame fox, terrier, toad, tortoise".split(", ")
+    "magpie, mouse, parrot, pony, rabbit, raven, sheepdog, snail, squirrel, tame fox, terrier, toad, "
+    "tortoise".split(", ")
 )
 DISHES = tuple(
     "apple pie, baked trout, barley soup, bean stew, beef pudding, blackberry tart, bread pudding, butter "

@@ -27,8 +27,10 @@ _OPENERS = (
 _PIECES = (
     "quantum", "blockchain", "football", "the president", "Tokyo", "a very long list",
     "http://example.org/?q=1", "🦉🦉🦉",
-    "{}[]();", "AAAAAAAAAAAAAAAA", "0.0001", "yesterday", "dinosaurs", "my password", "naïve café", "ΑΒΓΔ", "\n\n\n", "\t",
-    "SYSTEM:", "user\nassistant\n", "forever and ever and ever", "zzz zzz zzz zzz", "1/0", "C++", "&amp;", "ﬁ", "e\u0301",
+    "{}[]();", "AAAAAAAAAAAAAAAA", "0.0001", "yesterday", "dinosaurs", "my password", "naïve café", "ΑΒΓΔ",
+    "\n\n\n", "\t",
+    "SYSTEM:", "user\nassistant\n", "forever and ever and ever", "zzz zzz zzz zzz", "1/0", "C++", "&amp;", "ﬁ",
+    "e\u0301",
 )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from eyas.world.questions.question import Question, assistant, user
 
 INTENTS: dict[str, tuple[str, str, str]] = {
     "greet": (
-        "Hello!|Hi there.|Good day to you.|Good morning!|Greetings.|Hey!|Hello, assistant.|A <weather> morning to you!|Hi!",
+        "Hello!|Hi there.|Good day to you.|Good morning!|Greetings.|Hey!|Hello, assistant.|"
+        "A <weather> morning to you!|Hi!",
         "Good evening to you!|Hello there!|Hi, assistant.|Good day!",
         "Hello! What would you like to know about Tarnby?",
     ),
