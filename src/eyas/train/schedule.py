@@ -10,7 +10,7 @@ from eyas.files import read_json, write_atomic
 
 @dataclass(frozen=True)
 class Line:
-    """From step `start` on the rate goes straight from `value` (a share of its peak) to `to` at step `end`, and stays."""
+    """From step `start` the rate goes straight from `value` (a share of its peak) to `to` at step `end`, and stays."""
 
     start: int
     value: float

@@ -22,8 +22,8 @@ MIX = {
     "smalltalk": 0.08,
     "noise": 0.05,
 }
-"""Share of each kind among training rows. Few are about people: asked often about the same ones, a model learns by heart
-whom it is asked about, and declines to speak of everybody else, however much it has read of them."""
+"""Share of each kind among training rows. Few are about people: asked often about the same ones, a model learns by
+heart whom it is asked about, and declines to speak of everybody else, however much it has read of them."""
 
 
 def _train_question(d: Draw, world: World) -> Question:
