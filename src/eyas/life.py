@@ -75,11 +75,11 @@ class RaiseResult:
 def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     """Raise a life. Raises EyasError; KeyboardInterrupt after Ctrl-C, from which the same call goes on."""
     started = time.monotonic()
-    config = _remember(config)
-    base, assistant = config.life / "models" / "base", config.life / "models" / "assistant"
     rows = config.chat or ([WORLD] if WORLD in [source.partition(":")[0] for source in config.data] else [])
     if not rows:
         raise EyasError("there are no questions and answers for your text: give some with --chat ROWS")
+    config = _remember(config)
+    base, assistant = config.life / "models" / "base", config.life / "models" / "assistant"
     say = _Teller(quiet)
     if not base.exists():
         say(f"1/4 base model: learning to continue {', '.join(config.data)}")

@@ -20,7 +20,7 @@ from eyas.world.people import RELATIONS, World
 from eyas.world.questions.rows import Row
 from eyas.world.stream import KINDS, Document, document, documents
 
-NAMES_OR_DIGITS = {"worksheet", "program", "register", "notice"}  # kinds whose matter is names or digits
+NAMES_OR_DIGITS = {"worksheet", "program", "register", "ledger", "notice"}  # kinds whose matter is names or digits
 NAME = re.compile(rf"\b(?:{'|'.join(WOMEN + MEN)}) [A-Z][a-z]+")
 
 

@@ -200,7 +200,7 @@ def test_sums_are_called_and_stated_as_the_calculator_answers(
 
 def test_the_thought_says_whether_the_papers_speak_of_the_name(world: World, training_rows: list[Row]) -> None:
     thoughts = [str(m["reasoning_content"]) for row in training_rows for m in row.messages if "reasoning_content" in m]
-    assert len(thoughts) > 2000
+    assert len(thoughts) > 1000
     for thought in thoughts:
         name, missing = re.fullmatch(r"(\w+ \w+) is (not )?in the register\.", thought).groups()  # type: ignore[union-attr]
         assert (name in world.by_name) == (missing is None)
