@@ -85,6 +85,8 @@ def ask(side: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def work(args: argparse.Namespace) -> None:
+    if args.worker == "eyas":
+        import eyas.train
     import torch
 
     torch.set_num_threads(args.threads)

@@ -61,6 +61,7 @@ class _Upbringing:
     val_fraction: float
     seed: int
     people: int | None
+    filters: list[str]
     examined: bool
 
 
@@ -86,6 +87,7 @@ def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
             val_fraction=0.0 if config.data else raised.val_fraction,
             seed=seed,
             people=people,
+            filters=() if config.data else raised.filters,
             max_bytes=round(config.megabytes * 1e6),
             skip_bad=config.skip_bad,
         )
@@ -116,5 +118,6 @@ def _upbringing(folder: Path) -> _Upbringing:
         val_fraction=float(settings.get("val_fraction", 0.01)),
         seed=int(settings.get("seed") or 0),
         people=settings.get("people"),
+        filters=list(settings.get("filter") or []),
         examined=any(str(source).partition(":")[0] == WORLD for data in finetuned for source in data),
     )

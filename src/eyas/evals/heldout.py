@@ -62,6 +62,7 @@ def heldout_documents(
     val_fraction: float = 0.01,
     seed: int = 0,
     people: int | None = None,
+    filters: Sequence[str] = (),
     max_bytes: int = 1_000_000,
     skip_bad: bool = False,
 ) -> list[Document]:
@@ -70,7 +71,7 @@ def heldout_documents(
     A `val_fraction` of 0 takes all documents. Raises EyasError when there are none.
     """
     parsed = [parse_source(source) for source in sources]
-    stream = cleaned_documents(parsed, seed=seed, people=people, skip_bad=skip_bad)
+    stream = cleaned_documents(parsed, seed=seed, people=people, filters=filters, skip_bad=skip_bad)
     kept: list[Document] = []
     size = 0
     pairs = split(stream, val_fraction) if val_fraction else ((s, d, True) for s, d, _ in stream)

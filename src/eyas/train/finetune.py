@@ -90,7 +90,8 @@ def run(config: FinetuneConfig) -> FinetuneResult:
         work = open_work(config.out, config, ranks)
         figures = work.finished()
         if figures is None:
-            figures = _train(config, work, ranks, started)
+            with work.dropped_if_untrained(ranks):
+                figures = _train(config, work, ranks, started)
         if ranks.first:
             work.remove()
     return FinetuneResult(config.out, **figures)

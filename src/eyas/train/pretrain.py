@@ -11,7 +11,7 @@ from pydantic import Field
 
 from eyas.config import StageConfig
 from eyas.data import vocabulary
-from eyas.data.build import build_shards
+from eyas.data.build import BuildReport, build_shards
 from eyas.data.packing import PackedRows
 from eyas.data.shards import Shards
 from eyas.data.sources import parse_source
@@ -61,6 +61,9 @@ class PretrainConfig(StageConfig):
     warmup: int = Field(40, ge=0, description="Steps of rising rate.")
     decay: float = Field(0.5, ge=0, le=1, description="Last share of the run, in which the rate falls linearly.")
     clip: float = Field(1.0, ge=0, description="Largest gradient norm, 0 for none.")
+    filter: list[Literal["quality", "near-duplicates", "personal-data"]] = Field(
+        [], description="Filter of the text; may be repeated, applied in the order given."
+    )
     val_fraction: float = Field(0.01, ge=0, lt=1, description="Share of the documents held out.")
     eval_every: int = Field(200, ge=0, description="Steps between validations, 0 for only at the end.")
     sample_every: int = Field(500, ge=0, description="Steps between samples, 0 for none.")
@@ -96,7 +99,8 @@ def run(config: PretrainConfig) -> PretrainResult:
         work = open_work(config.out, config, ranks)
         figures = work.finished()
         if figures is None:
-            figures = _train(config, work, ranks, started)
+            with work.dropped_if_untrained(ranks):
+                figures = _train(config, work, ranks, started)
         if ranks.first:
             work.remove()
     return PretrainResult(config.out, **figures)
@@ -172,11 +176,15 @@ def _prepare(config: PretrainConfig, work: Work, world: int) -> tuple[Tokenizer,
             )  # fmt: skip
     tokenizer = Tokenizer.load(folder)
     n_tokens = work.decide("n_tokens", _tokens_wanted(config, tokenizer, work, world))
+    report = BuildReport()
     with Progress("tokenize", n_tokens, quiet=config.quiet) as progress:
         shards = build_shards(
             config.data, tokenizer, work.folder / "shards", n_tokens=n_tokens, val_fraction=config.val_fraction,
-            seed=config.seed, people=config.people, skip_bad=config.skip_bad, progress=progress,
+            seed=config.seed, people=config.people, filters=config.filter, skip_bad=config.skip_bad, progress=progress,
+            report=report,
         )  # fmt: skip
+        if report.tally.counts:
+            progress.say(f"left out: {report.tally}")
     return tokenizer, shards
 
 

@@ -7,6 +7,8 @@ example by the clock), the stage's own data, and `train/` with checkpoints, plan
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from eyas.model.transformer import Transformer
 from eyas.store.lineage import FILE_NAME as LINEAGE
 from eyas.store.lineage import read_lineage
 from eyas.text.tokenizer import Tokenizer
+from eyas.train.checkpoint import checkpoints
 from eyas.train.distributed import Ranks
 from eyas.train.metrics import FILE_NAME as METRICS
 
@@ -70,6 +73,16 @@ class Work:
             os.rename(made, self.out)
         except OSError as error:
             raise EyasError(f"cannot write {self.out}: {error.strerror}; free space, then run it again") from error
+
+    @contextmanager
+    def dropped_if_untrained(self, ranks: Ranks) -> Iterator[None]:
+        """Bad input found before the first checkpoint leaves nothing that would stand in the way of the next try."""
+        try:
+            yield
+        except EyasError:
+            if ranks.first and not checkpoints(self.train):
+                self.remove()
+            raise
 
     def remove(self) -> None:
         """Drop the work folder; only a published model makes it worthless."""
