@@ -3,7 +3,7 @@
 from eyas.world.documents.adorn import enrich
 from eyas.world.documents.facts import person_frames
 from eyas.world.grammar import Draw
-from eyas.world.people import World
+from eyas.world.people import World, register_entry
 
 HEADINGS = person_frames(
     "ledger.heading",
@@ -20,7 +20,6 @@ HEADINGS = person_frames(
     List of guests, held against the register <when>.
     """),
 )
-YES, NO = "yes", "no"
 
 
 def write(d: Draw, world: World) -> None:
@@ -29,6 +28,6 @@ def write(d: Draw, world: World) -> None:
     for _ in range(8 + d.index(11)):
         d.write("\n")
         if d.chance(0.5):
-            d.write(f"{d.one(world.people, proper=True).name}: {YES}")
+            d.write(register_entry(d.one(world.people, proper=True).name, True))
         else:
-            d.write(f"{d.one(world.strangers['papers'], proper=True)}: {NO}")
+            d.write(register_entry(d.one(world.strangers["papers"], proper=True), False))

@@ -32,6 +32,7 @@ WORDS = LEXICON.frames(
     <did> <how>
     <weather> <nature>
     {stranger}
+    ticket {number}
     <virtue>
     <goods>
     """,
@@ -70,13 +71,16 @@ def write(d: Draw, world: World) -> None:
     def stranger() -> str:
         return d.one(world.strangers["papers"], proper=True)
 
+    def number() -> str:
+        return str(d.number(10, 999))
+
     d.say(HEARD, p=pupil)
     d.write(" ")
     start = len(d.parts)
     for i in range(3 + d.index(5)):
         if i:
             d.write(", ")
-        d.phrase(WORDS, stranger=stranger)
+        d.phrase(WORDS, stranger=stranger, number=number)
     said = "".join(d.parts[start:])
     d.write(". ")
     d.say(AGAIN)

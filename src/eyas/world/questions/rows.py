@@ -12,14 +12,14 @@ from eyas.world.questions import lore, people, talk, tools
 from eyas.world.questions.question import Question
 
 MIX = {
-    "fact": 0.13,
-    "unknown": 0.13,
+    "fact": 0.16,
+    "unknown": 0.12,
     "refuse": 0.10,
     "alike": 0.11,
     "explain": 0.08,
     "arithmetic": 0.22,
     "lookup": 0.10,
-    "smalltalk": 0.08,
+    "smalltalk": 0.06,
     "noise": 0.05,
 }
 """Share of each kind among training rows. Few are about people: asked often about the same ones, a model learns by
