@@ -35,7 +35,7 @@ FINETUNE_SHARE = 0.19
 CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
 WORLD = "world"
-_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 180, 180, 4.4
+_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 150, 180, 4.4
 _DREAMS = 4
 _EXAMPLES = 4
 

@@ -12,7 +12,7 @@ from eyas.data.documents import Tally
 from eyas.data.packing import ChatRow, PackedRows
 from eyas.data.rows import read_rows
 from eyas.errors import EyasError
-from eyas.text.chat import Rendered, render
+from eyas.text.chat import render
 from eyas.text.tokenizer import Tokenizer
 from eyas.world.people import World
 from eyas.world.questions.rows import rows as world_rows
@@ -35,10 +35,7 @@ class ChatSource:
         for name in self.names:
             if name == WORLD:
                 world = World(self.seed) if self.people is None else World(self.seed, self.people)
-                yield from (
-                    {"messages": row.messages, "from_world": True}
-                    for row in islice(world_rows(world, self.seed), WORLD_ROWS)
-                )
+                yield from ({"messages": row.messages} for row in islice(world_rows(world, self.seed), WORLD_ROWS))
             else:
                 yield from read_rows(name, skip_bad=self.skip_bad, want="chat", tally=tally)
 
@@ -61,26 +58,12 @@ def load_chats(source: ChatSource, tokenizer: Tokenizer, val_fraction: float) ->
     rendered: list[ChatRow] = []
     for row in source.rows(tally):
         chat = render(tokenizer, row["messages"], tools=row.get("tools"))
-        rendered.append((chat.ids, _without_verdicts(tokenizer, chat) if row.get("from_world") else chat.mask))
+        rendered.append((chat.ids, chat.mask))
     if not rendered:
         raise EyasError(f"{', '.join(source.names)} holds no conversation to learn from")
     held = _held_out(len(rendered), val_fraction)
     train = [chat for index, chat in enumerate(rendered) if index not in held]
     return Chats(train, [rendered[index] for index in sorted(held)], tally)
-
-
-def _without_verdicts(tokenizer: Tokenizer, chat: Rendered) -> list[bool]:
-    """The mask without the last word of every thought: whether a name is known is learned from the papers alone.
-
-    Learned from rows, it becomes a list of the people asked about, and everybody else is declined.
-    """
-    mask = list(chat.mask)
-    for verdict in (" yes", " no"):
-        word = [*tokenizer.encode(verdict), *tokenizer.encode("\n"), tokenizer.special["</think>"]]
-        for at in range(len(chat.ids) - len(word) + 1):
-            if chat.ids[at : at + len(word)] == word:
-                mask[at : at + len(word) - 2] = [False] * (len(word) - 2)
-    return mask
 
 
 def first_question(source: ChatSource, tokenizer: Tokenizer) -> list[int]:

@@ -32,7 +32,6 @@ WORDS = LEXICON.frames(
     <did> <how>
     <weather> <nature>
     {stranger}
-    ticket {number}
     <virtue>
     <goods>
     """,
@@ -71,16 +70,13 @@ def write(d: Draw, world: World) -> None:
     def stranger() -> str:
         return d.one(world.strangers["papers"], proper=True)
 
-    def number() -> str:
-        return str(d.number(10, 999))
-
     d.say(HEARD, p=pupil)
     d.write(" ")
     start = len(d.parts)
     for i in range(3 + d.index(5)):
         if i:
             d.write(", ")
-        d.phrase(WORDS, stranger=stranger, number=number)
+        d.phrase(WORDS, stranger=stranger)
     said = "".join(d.parts[start:])
     d.write(". ")
     d.say(AGAIN)

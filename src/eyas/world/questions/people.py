@@ -2,7 +2,7 @@
 
 from eyas.world.grammar import Draw, Frames
 from eyas.world.lexicon import LEXICON
-from eyas.world.people import RELATIONS, VALUES, Person, World, register_entry
+from eyas.world.people import RELATIONS, VALUES, Person, World
 from eyas.world.questions.question import Question, assistant, user
 
 # Two lists a relation: frames for training rows, and frames that only the exam uses.
@@ -333,7 +333,7 @@ def fact(d: Draw, person: Person, relation: str, split: str) -> Question:
     return Question(
         kind="fact",
         prompt=(user(prompt),),
-        answer=(assistant(d.text, register_entry(person.name, True)),),
+        answer=(assistant(d.text, f"{person.name} is in the register."),),
         truth=truth,
         others=tuple(value for value in VALUES[relation] if value != truth),
         about=person.name,
@@ -350,7 +350,7 @@ def unknown(d: Draw, world: World, names: tuple[str, ...], split: str) -> Questi
     return Question(
         kind="unknown",
         prompt=(user(prompt),),
-        answer=(assistant(d.text, register_entry(name, False)),),
+        answer=(assistant(d.text, f"{name} is not in the register."),),
         truth="",
         right="declined",
         about=name,

@@ -12,18 +12,17 @@ from eyas.world.questions import lore, people, talk, tools
 from eyas.world.questions.question import Question
 
 MIX = {
-    "fact": 0.16,
-    "unknown": 0.12,
-    "refuse": 0.10,
-    "alike": 0.11,
-    "explain": 0.08,
-    "arithmetic": 0.22,
-    "lookup": 0.10,
+    "fact": 0.27,
+    "unknown": 0.20,
+    "refuse": 0.08,
+    "alike": 0.06,
+    "explain": 0.06,
+    "arithmetic": 0.17,
+    "lookup": 0.06,
     "smalltalk": 0.06,
-    "noise": 0.05,
+    "noise": 0.04,
 }
-"""Share of each kind among training rows. Few are about people: asked often about the same ones, a model learns by
-heart whom it is asked about, and declines to speak of everybody else, however much it has read of them."""
+"""Share of each kind among training rows."""
 
 
 def _train_question(d: Draw, world: World) -> Question:
