@@ -10,17 +10,20 @@ from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig, Optimizer, orthogonalise
 
 
+def _with_spectrum(shape: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(matrices with singular values from 0.05 to 1, the semi-orthogonal matrices nearest to them)."""
+    u, _, v = torch.linalg.svd(torch.randn(shape, generator=torch.Generator().manual_seed(0)), full_matrices=False)
+    return u * torch.linspace(0.05, 1, u.shape[2]) @ v, u @ v
+
+
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 16, 48), (2, 48, 16)])
-def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, int, int]) -> None:
-    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    values = torch.linalg.svdvals(orthogonalise(matrices).float())
-    assert values.min() > 0.7 and values.max() < 1.3
-
-
-def test_orthogonalising_keeps_the_singular_vectors() -> None:
-    matrix = torch.randn(1, 24, 40, generator=torch.Generator().manual_seed(1))
-    u, _, v = torch.linalg.svd(matrix[0], full_matrices=False)
-    assert torch.allclose(orthogonalise(matrix)[0].float(), u @ v, atol=0.08)
+def test_singular_values_come_near_one_and_their_vectors_stay(shape: tuple[int, int, int]) -> None:
+    matrices, nearest = _with_spectrum(shape)
+    found = orthogonalise(matrices).float()
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.7 and values.max() < 1.4
+    assert (found - nearest).norm() < 0.2 * nearest.norm()
+    assert torch.allclose(orthogonalise(1024 * matrices).float(), found, atol=0.02)
 
 
 def test_zero_gradient_is_no_division_by_zero() -> None:
@@ -65,7 +68,8 @@ def test_fused_matrices_are_orthogonalised_part_by_part(tiny: Callable[[], Trans
     Optimizer(model, OptimConfig(weight_decay=0.0, matrix_lr=1.0)).step(1.0)
     for part in (before - qkv.detach()).split(32):
         values = torch.linalg.svdvals(part)
-        assert values.max() < 1.3 and values.min() > 0.5
+        assert values.max() < 1.4
+        assert values.median() > 0.7  # orthogonalised as one matrix of 96 rows, a part would have about 0.58
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
