@@ -36,6 +36,27 @@ def test_work_without_a_known_end_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert out.getvalue().startswith("documents 1,501, ")
 
 
+def test_a_total_may_be_known_late_and_small_ones_are_told_by_percentage() -> None:
+    out = io.StringIO()
+    with Progress("exam", stream=out) as progress:
+        progress.expect(12)
+        progress.advance(3, section="facts")
+    assert out.getvalue().startswith("exam 25 %, section facts, ")
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), Terminal()])
+def test_work_that_only_spoke_leaves_no_line_of_its_own(out: io.StringIO) -> None:
+    with Progress("pretrain", total=3, stream=out) as progress:
+        progress.say("1/4 a base model")
+    text = out.getvalue()
+    assert text.count("1/4 a base model") == 1
+    if out.isatty():
+        # the last thing done to the bar's line is to erase it
+        assert text.rstrip().endswith("\x1b[2K") and text.rindex("\x1b[2K") > text.rindex("pretrain")
+    else:
+        assert text == "1/4 a base model\n"
+
+
 def test_a_terminal_gets_a_bar_with_the_figures() -> None:
     out = Terminal()
     with Progress("pretrain [bold]", total=10, stream=out) as progress:

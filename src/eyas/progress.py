@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 5.0
+WORTH_COUNTING = 20
 
 
 def _figures_text(figures: dict[str, object]) -> str:
@@ -59,9 +60,11 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            # A bar that never moved has told nothing: it leaves no line behind.
+            self._bar.live.transient = not self.done
             self._bar.stop()
             self._bar = None
-        elif kind is None and self._told != self.done:
+        elif kind is None and self.done and self._told != self.done:
             self._line()
 
     def _open_bar(self) -> None:
@@ -80,6 +83,12 @@ class Progress:
         )
         self._task = self._bar.add_task(self.label, total=self.total, figures="")
         self._bar.start()
+
+    def expect(self, total: float) -> None:
+        """Tell how much there is in all, once it is known."""
+        self.total = total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=total)
 
     def advance(self, amount: float = 1, **figures: object) -> None:
         """`amount` more is done."""
@@ -111,7 +120,10 @@ class Progress:
         self._told = self.done
         parts = [f"{self.done:,.0f}"]
         if self.total:
-            parts = [f"{100 * min(1.0, self.done / self.total):.0f} % ({self.done:,.0f} of {self.total:,.0f})"]
+            parts = [f"{100 * min(1.0, self.done / self.total):.0f} %"]
+            # Minutes are told by the percentage well enough: "0 of 0" would not be.
+            if self.total >= WORTH_COUNTING:
+                parts = [f"{parts[0]} ({self.done:,.0f} of {self.total:,.0f})"]
         if self._figures:
             parts.append(_figures_text(self._figures))
         parts.append(duration(self._last_line - self._start))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from eyas.config import StageConfig
 from eyas.errors import EyasError
-from eyas.evals.exam import ExamResult, take_exam
+from eyas.evals.exam import SECTIONS, ExamResult, take_exam
 from eyas.evals.heldout import HeldoutResult, heldout_documents, measure
 from eyas.model.checkpoint import load_model
 from eyas.progress import Progress
@@ -99,7 +99,9 @@ def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
 
 
 def _teller(progress: Progress | None) -> Callable[[str], None]:
-    """What `take_exam` calls as each section begins."""
+    """What `take_exam` calls as each part of it begins: the sections, stray prompts, risk and coverage."""
+    if progress is not None:
+        progress.expect(len(SECTIONS) + 2)
 
     def tell(section: str) -> None:
         if progress is not None:
