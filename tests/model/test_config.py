@@ -15,13 +15,14 @@ def test_3m_is_the_benchmarked_shape() -> None:
     config = ModelConfig.from_size("3m")
     assert (config.n_layer, config.n_embd, config.n_head, config.head_dim, config.n_ff) == (6, 192, 3, 64, 512)
     block = 4 * 192 * 192 + 3 * 192 * 512 + 2 * 192 + 2 * 64
-    assert config.n_params() == 6 * block + 4096 * 192 + 192 == 3_443_904
+    assert config.n_multiplying() == 6 * block + 4096 * 192 + 192 == 3_443_904
+    assert config.n_params() == config.n_multiplying() + 4096 * 192, "the input table comes on top"
 
 
 @pytest.mark.parametrize("size", ["0.3m", "0.5m", "1m", "2m", "3m", "7.5m", "15m", "42m", "110m", "350m", "1b", "8b"])
 def test_the_count_is_near_the_asked_size_and_the_widths_are_even(size: str) -> None:
     config = ModelConfig.from_size(size)
-    assert 0.85 < config.n_params() / parse_size(size) < 1.151
+    assert 0.85 < config.n_multiplying() / parse_size(size) < 1.151
     assert config.n_embd % 64 == config.n_ff % 64 == 0
     assert config.n_embd == config.n_head * config.head_dim
     assert 1.0 <= config.n_ff / config.n_embd <= 4
@@ -50,9 +51,9 @@ def test_the_parameter_count_is_the_modules(tie: bool, norm: bool) -> None:
 
 def test_flops_follow_the_formula() -> None:
     config = ModelConfig.from_size("3m")
-    assert config.flops_per_token(256) == 6 * config.n_params() + 6 * 6 * 192 * 256
-    untied = dataclasses.replace(config, tie_embeddings=False)
-    assert untied.flops_per_token(256) == config.flops_per_token(256), "looking up the input table multiplies nothing"
+    tied = dataclasses.replace(config, tie_embeddings=True)
+    assert tied.flops_per_token(256) == 6 * tied.n_params() + 6 * 6 * 192 * 256
+    assert tied.flops_per_token(256) == config.flops_per_token(256), "looking up the input table multiplies nothing"
 
 
 def test_flops_count_the_matrix_products_of_a_forward_pass() -> None:

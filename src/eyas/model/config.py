@@ -41,9 +41,10 @@ class ModelConfig:
 
     @classmethod
     def from_size(cls, size: str, vocab_size: int = 4096, max_seq_len: int = 512) -> Self:
-        """The preset whose exact parameter count is near `size` ("0.3m", "3m", "110m", "1b", anything between).
+        """The preset with about `size` parameters that multiply ("0.3m", "3m", "110m", "1b", anything between).
 
-        Width, depth and feed-forward follow from the one number: depth grows as the root of the width, so the aspect
+        The input table, which only looks up, comes on top: it costs no time, holds what each token is, and lets the
+        model start out copying (`induction`). Width, depth and feed-forward follow from the one number: depth grows as the root of the width, so the aspect
         ratio n_embd / n_layer grows with the size. Raises EyasError for nonsense and for sizes below the vocabulary's.
         """
         target = parse_size(size)
@@ -60,8 +61,9 @@ class ModelConfig:
                 head_dim=HEAD_DIM,
                 n_ff=n_ff,
                 max_seq_len=max_seq_len,
+                tie_embeddings=False,
             )
-            miss = abs(math.log(config.n_params() / target))
+            miss = abs(math.log(config.n_multiplying() / target))
             oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / (8 / 3 * n_embd)))
             rank = (miss > math.log(1 + _WINDOW), miss + oddness)
             if best is None or rank < best[0]:
@@ -81,14 +83,16 @@ class ModelConfig:
         tables = (1 if self.tie_embeddings else 2) * self.vocab_size * self.n_embd
         return self.n_layer * block + tables + self.n_embd
 
+    def n_multiplying(self) -> int:
+        """The parameters that multiply: all but an input table of its own."""
+        return self.n_params() - (0 if self.tie_embeddings else self.vocab_size * self.n_embd)
+
     def flops_per_token(self, seq_len: int) -> int:
         """Training FLOPs (forward and backward) a token of a causal row of `seq_len`: 6 N + 6 L D T.
 
-        N counts a tied table once (it multiplies once, at the head); an untied input table only looks up, so it is
-        left out. D = n_head * head_dim; a causal row sees T / 2 keys on average (Chinchilla, appendix F, halved).
+        N are the parameters that multiply: a tied table counts once, at the head. D = n_head * head_dim; a causal row sees T / 2 keys on average (Chinchilla, appendix F, halved).
         """
-        multiplying = self.n_params() - (0 if self.tie_embeddings else self.vocab_size * self.n_embd)
-        return 6 * multiplying + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
+        return 6 * self.n_multiplying() + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
 
     def to_hf(self) -> dict[str, Any]:
         """The fields of a Hugging Face `config.json` that concern the shape."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eyas.errors import EyasError
+from eyas.model import induction
 from eyas.model.attention import causal_attention
 from eyas.model.cache import KVCache, LayerCache
 from eyas.model.config import ModelConfig
@@ -79,6 +80,14 @@ class Block(nn.Module):
         self.down = nn.Linear(c.n_ff, c.n_embd, bias=False)
         heads = (c.n_head * c.head_dim, c.n_kv_head * c.head_dim, c.n_kv_head * c.head_dim)
         self.row_blocks = {"qkv.weight": heads, "gate_up.weight": (c.n_ff, c.n_ff)}  # what is fused, for optimizers
+
+    def head_of_group(self, group: int) -> induction.Head:
+        """Weights of the first query head that reads key-value head `group`, and of that one, as views."""
+        heads = self.qkv.weight.view(-1, self.head_dim, self.qkv.in_features)
+        query = group * self.n_head // self.n_kv_head
+        out = self.out.weight[:, query * self.head_dim : (query + 1) * self.head_dim]
+        key = self.n_head + group
+        return induction.Head(heads[query], heads[key], heads[key + self.n_kv_head], out)
 
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, allowed: Tensor | None, cache: LayerCache | None = None
@@ -149,46 +158,41 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:
-        """Normal weights of deviation 1/sqrt(fan-in), embeddings 0.02, residual outputs zero: blocks start as identity.
+        """Normal weights of deviation 1/sqrt(fan-in), residual outputs zero; the first two layers begin with the
+        copying circuit of `induction`, where there are two layers, two key heads and an input table of its own.
 
         Every weight depends on `seed` and its place only, so equal seeds give equal models on every device.
         """
+        c = self.config
         generator = torch.Generator().manual_seed(seed)
 
         def normal(weight: Tensor, deviation: float) -> None:
             weight.copy_(torch.randn(weight.shape, generator=generator) * deviation)
 
         normal(self.embed.weight, 0.02)
-        if not self.config.tie_embeddings:
-            normal(self.lm_head.weight, 0.02)
         for block in cast("list[Block]", self.blocks):
-            normal(block.qkv.weight, self.config.n_embd**-0.5)
-            normal(block.gate_up.weight, self.config.n_embd**-0.5)
+            normal(block.qkv.weight, c.n_embd**-0.5)
+            normal(block.gate_up.weight, c.n_embd**-0.5)
             block.out.weight.zero_()
             block.down.weight.zero_()
-        self._look_back(generator)
+        if c.tie_embeddings:
+            return
+        self.lm_head.weight.zero_()
+        if c.n_layer > 1 and c.n_kv_head > 1:
+            self._born_copying(generator)
 
-    def _look_back(self, generator: torch.Generator) -> None:
-        """Let the first head of the first layer start out attending to the token before.
-
-        Copying from earlier text needs such a head first, and finding one took small models most of a short run:
-        begun with it, they copied after two thirds of the steps. All embeddings get a common part; the head's query
-        and key turn it into two constant vectors that the fastest rotary frequencies bring into line one position
-        apart. (The idea of starting from a trained model's patterns: Trockman & Kolter 2023, "Mimetic initialization".)
-        """
-        c, block = self.config, cast(Block, self.blocks[0])
-        half, fastest = c.head_dim // 2, min(4, c.head_dim // 2)
-        common = torch.full((c.n_embd,), c.n_embd**-0.5)
-        query, key = torch.zeros(c.head_dim), torch.zeros(c.head_dim)
-        query[:fastest] = 2.0
-        key[:fastest] = 2.0 * self.rope_cos[1, :fastest].cpu()
-        key[half : half + fastest] = 2.0 * self.rope_sin[1, :fastest].cpu()
-        heads = block.qkv.weight.view(-1, c.head_dim, c.n_embd)
-        for index, constant in ((0, query), (c.n_head, key)):
-            heads[index] = 0.1 * heads[index] + torch.outer(constant, common).to(heads)
-        shift = torch.randn(c.n_embd, c.head_dim, generator=generator) * 0.02
-        block.out.weight[:, : c.head_dim] = shift.to(block.out.weight)
-        self.embed.weight.add_(0.02)
+    def _born_copying(self, generator: torch.Generator) -> None:
+        c, cos = self.config, self.rope_cos.cpu()
+        spaces = induction.Subspaces(c.n_embd, cos, generator)
+        for table, start in zip((self.embed, self.lm_head), induction.tables(c.vocab_size, spaces, generator)):
+            table.weight.copy_(start)
+        first, second = cast("tuple[Block, Block]", tuple(self.blocks)[:2])
+        induction.look_back(first.head_of_group(0), 1, spaces.previous, cos, spaces)
+        induction.look_back(first.head_of_group(1), 2, spaces.second, cos, spaces)
+        induction.match_and_copy(second.head_of_group(0), spaces)
+        if c.qk_norm:
+            for norm in (first.q_norm, first.k_norm, second.q_norm, second.k_norm):
+                cast(RMSNorm, norm).weight.fill_(induction.SHARP)
 
     def materialize(self, device: torch.device | str) -> Self:
         """Give a model built under torch.device("meta") memory on `device`; weights are undefined until loaded."""

@@ -251,7 +251,7 @@ def _tokens_wanted(config: PretrainConfig, tokenizer: Tokenizer, work: Work, wor
         return None
     shape = load_model(resolve_model(config.init))[0].config if config.init else _shape(config, tokenizer, work)
     if config.minutes is None:
-        return TOKENS_PER_PARAMETER * shape.n_params()
+        return TOKENS_PER_PARAMETER * shape.n_multiplying()
     # Half as much again as expected: a second epoch of the same documents is worse than a few unused ones.
     per_second = _speed() / shape.flops_per_token(config.context)
     return round(1.5 * per_second * _seconds_of_training(config.minutes) * world)
