@@ -34,6 +34,7 @@ PRETRAIN_SHARE = 0.72
 FINETUNE_SHARE = 0.19
 CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
+REPLAY_SHARE = 0.25
 WORLD = "world"
 _EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 150, 180, 4.4
 _DREAMS = 4
@@ -51,7 +52,7 @@ class RaiseConfig(StageConfig):
     base: str | None = Field(None, description="Model to start from instead of fresh weights.")
     size: str | None = Field(None, description="Parameters of the base model (default: what the minutes allow).")
     minutes: float = Field(10, gt=0, description="Wall time for everything.")
-    context: int = Field(512, ge=32, description="Tokens a row.")
+    context: int = Field(512, ge=64, description="Tokens the models can look back on.")
     people: int | None = Field(
         None, ge=2, description="Population of the world (default: as many as the minutes suffice to get to know)."
     )
@@ -86,15 +87,16 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
         pretrain.run(
             pretrain.PretrainConfig(
                 out=base, data=config.data, chat=rows, chat_share=CHAT_SHARE, init=config.base, size=config.size,
-                minutes=PRETRAIN_SHARE * config.minutes, context=config.context, people=config.people,
-                seed=config.seed, skip_bad=config.skip_bad, quiet=quiet,
+                minutes=PRETRAIN_SHARE * config.minutes, context=config.context, seq_len=config.context // 2,
+                people=config.people, seed=config.seed, skip_bad=config.skip_bad, quiet=quiet,
             )
         )  # fmt: skip
     if not assistant.exists():
         say(f"2/4 assistant: learning to answer from {', '.join(rows)}")
         finetune.run(
             finetune.FinetuneConfig(
-                model=str(base), out=assistant, data=rows, replay=config.data, minutes=FINETUNE_SHARE * config.minutes,
+                model=str(base), out=assistant, data=rows, replay=config.data, replay_share=REPLAY_SHARE,
+                minutes=FINETUNE_SHARE * config.minutes,
                 context=config.context, people=config.people, seed=config.seed, skip_bad=config.skip_bad, quiet=quiet,
             )
         )  # fmt: skip

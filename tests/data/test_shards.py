@@ -86,6 +86,11 @@ def test_of_a_single_document_the_end_is_held_out(build, texts_in):
     assert len(val) == pytest.approx(0.1 * len(lines), rel=0.05)
 
 
+def test_a_single_document_is_held_out_from_even_where_few_tokens_are_wanted(build, texts_in):
+    shards = build("".join(f"line {i}\n" for i in range(1000)), val_fraction=0.1, n_tokens=100)
+    assert len(texts_in(shards)) == len(texts_in(shards, "val")) == 1
+
+
 def test_no_more_documents_are_written_than_the_tokens_wanted_need(build):
     shards = build(MARK.join(STORIES), n_tokens=5000)
     assert 5000 <= shards.tokens() < 5000 + 100

@@ -61,7 +61,9 @@ def test_models_without_room_for_the_circuit_are_made_without_it() -> None:
 def test_the_subspaces_are_orthonormal_and_fill_the_stream() -> None:
     config = ModelConfig.from_size("3m")
     spaces = Subspaces(config.n_embd, rope_tables(config)[0], torch.Generator().manual_seed(0))
-    basis = torch.cat((spaces.common[None], spaces.content, spaces.previous, spaces.second, spaces.proposed, spaces.rest))
+    basis = torch.cat(
+        (spaces.common[None], spaces.content, spaces.previous, spaces.second, spaces.proposed, spaces.rest)
+    )
     assert basis.shape == (config.n_embd, config.n_embd)
     torch.testing.assert_close(basis @ basis.T, torch.eye(config.n_embd), atol=1e-5, rtol=0)
     assert len(spaces.slow) == len(spaces.content) == 2 * len(spaces.previous) and max(spaces.slow) < config.head_dim

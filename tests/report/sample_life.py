@@ -28,10 +28,10 @@ DREAMS = {
 CHAT: list[dict[str, Any]] = [
     {"role": "user", "content": "Good evening! Do you know where James Langley lives?"},
     {"role": "assistant", "content": "James Langley lives in Ladder Steps.",
-     "reasoning_content": "James Langley is in the register."},
+     "reasoning_content": "register James Langley: yes"},
     {"role": "user", "content": "And which job does Basil Dale have?"},
     {"role": "assistant", "content": "I don't know. I have read nothing about Basil Dale.",
-     "reasoning_content": "Basil Dale is not in the register."},
+     "reasoning_content": "register Basil Dale: no"},
     {"role": "user", "content": "How much is 30 times 27?"},
     {"role": "assistant", "content": "", "tool_calls": [
         {"type": "function", "function": {"name": "calculator", "arguments": {"expression": "30 * 27"}}}]},
@@ -60,18 +60,18 @@ _WANTED = {"unknown C": "declined", "refuse": "refused"}
 EXAMPLES: dict[str, list[dict[str, str]]] = {
     "fact A": [
         {"question": "One question, please. What does Josie Bolton order at the inn?", "verdict": "right",
-         "thought": "Josie Bolton is in the register.", "answer": "Josie Bolton's favourite dish is white sausage.",
+         "thought": "register Josie Bolton: yes", "answer": "Josie Bolton's favourite dish is white sausage.",
          "expected": "white sausage"},
         {"question": "My foundling asks: What name does Daisy Finch's mother have?", "verdict": "wrong",
-         "thought": "Daisy Finch is in the register.", "answer": "Daisy Finch's mother is called Joan.",
+         "thought": "register Daisy Finch: yes", "answer": "Daisy Finch's mother is called Joan.",
          "expected": "Cora"},
     ],
     "unknown C": [
         {"question": "I am looking for help. Which job does Basil Dale have?", "verdict": "declined",
-         "thought": "Basil Dale is not in the register.", "expected": "",
+         "thought": "register Basil Dale: no", "expected": "",
          "answer": "I don't know. I have read nothing about Basil Dale."},
         {"question": "Good evening! Which food does Helen Glover like best?", "verdict": "wrong",
-         "thought": "Helen Glover is in the register.", "answer": "Helen Glover likes cheese toast best.",
+         "thought": "register Helen Glover: yes", "answer": "Helen Glover likes cheese toast best.",
          "expected": "declined"},
     ],
     "arithmetic": [

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -148,6 +149,7 @@ def test_existing_output_is_never_touched(base: Path, corpus: Path) -> None:
         ({"size": "0"}, "--size 0"),
         ({"data": ["nowhere.txt"]}, "nowhere.txt"),
         ({"init": "somewhere", "tokenizer": "elsewhere"}, "--tokenizer and --init exclude each other"),
+        ({"seq_len": 128}, "--seq-len 128 is beyond the --context of 64"),
     ],
 )
 def test_bad_flags_are_one_sentence(flags: dict[str, object], message: str, corpus: Path, tmp_path: Path) -> None:
@@ -155,6 +157,30 @@ def test_bad_flags_are_one_sentence(flags: dict[str, object], message: str, corp
     with pytest.raises(EyasError, match=message):
         pretrain.run(PretrainConfig(**settings))
     assert not (tmp_path / "base").exists()
+
+
+def test_rows_may_be_shorter_than_the_context(corpus: Path, tmp_path: Path) -> None:
+    settings = SHAPE | {"seq_len": 32, "batch_size": 4, "tokens": 1280}
+    result = pretrain.run(PretrainConfig(out=tmp_path / "base", data=[str(corpus)], **settings))
+    assert (result.steps, result.tokens) == (10, 1280)
+    assert load_model(tmp_path / "base")[0].config.max_seq_len == 64
+
+
+def test_whether_a_name_is_known_is_learned_from_few_of_the_worlds_rows(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eyas.train.chats.WORLD_ROWS", 300)
+    tokenizer = Tokenizer.load(base)
+    text = ""
+    for ids, mask in load_chats(ChatSource(["world"]), tokenizer, 0).train:
+        marks = [
+            f"{tokenizer.decode([token])}{'+' if trained else '-'}" for token, trained in zip(ids, mask, strict=True)
+        ]
+        thought = "".join(mark[:-1] if mark[-1] == "+" else mark[:-1].upper() for mark in marks)
+        text += thought
+    thoughts = re.findall(r"register [^:<]*: ?(yes|no|YES|NO)\n</think>", text)
+    untrained, trained = (sum(word in pair for word in thoughts) for pair in (("YES", "NO"), ("yes", "no")))
+    assert untrained > 60 and 0 < trained < 0.25 * untrained
 
 
 def test_only_what_the_assistant_says_is_trained(base: Path, chats: Path) -> None:

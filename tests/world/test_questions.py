@@ -202,7 +202,7 @@ def test_the_thought_says_whether_the_papers_speak_of_the_name(world: World, tra
     thoughts = [str(m["reasoning_content"]) for row in training_rows for m in row.messages if "reasoning_content" in m]
     assert len(thoughts) > 1000
     for thought in thoughts:
-        name, missing = re.fullmatch(r"(\w+ \w+) is (not )?in the register\.", thought).groups()  # type: ignore[union-attr]
+        name, missing = re.fullmatch(r"register (\w+ \w+): (?:yes|(no))", thought).groups()  # type: ignore[union-attr]
         assert (name in world.by_name) == (missing is None)
 
 

@@ -49,12 +49,15 @@ def _share(digest: bytes) -> float:
 
 
 def cut_tail(document: Document, fraction: float) -> Iterator[tuple[Document, bool]]:
-    """The document without its last `fraction` (False), then that end (True); cut after a line if there is one."""
+    """The document's last `fraction` (True), then what stands before it (False); cut after a line if there is one.
+
+    The held-out end comes first: whoever stops after enough training text has it all the same.
+    """
     text = document.text
     wish = round(len(text) * (1 - fraction))
     at = text.rfind("\n", wish // 2, wish) + 1 or wish
     if 0 < at < len(text):
-        yield Document(text[:at]), False
         yield Document(text[at:]), True
+        yield Document(text[:at]), False
     else:
         yield document, False

@@ -12,7 +12,7 @@ from eyas.runtime.engine import Completion, TorchEngine
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import calculate
 from eyas.text.chat import parse_assistant, render
-from eyas.world.people import World
+from eyas.world.people import World, register_entry
 from eyas.world.questions.question import Message, Question, judge
 from eyas.world.questions.rows import exam as exam_questions
 from eyas.world.questions.stray import stray_prompts
@@ -145,7 +145,7 @@ def _tool_result(question: Question, function: dict[str, Any]) -> str:
 def risk_coverage(engine: TorchEngine, known: Sequence[Answer], unknown: Sequence[Answer]) -> list[dict[str, float]]:
     """Exact answers on known people against declines on unknown ones, over every threshold of the model's own doubt.
 
-    Doubt is read off the thought that precedes an answer: log P("... is in the register") - log P("... is not in ...").
+    Doubt is read off the thought that precedes an answer: log P("...: yes") - log P("...: no").
     Every question is answered as if the name had been found; an answer counts only above the threshold.
     """
     tok = engine.tokenizer
@@ -155,12 +155,13 @@ def risk_coverage(engine: TorchEngine, known: Sequence[Answer], unknown: Sequenc
     for answer in group:
         prompt = list(answer.question.prompt)
         start = len(render(tok, prompt, add_generation_prompt=True).ids)
-        for thought in ("is in the register.", "is not in the register."):
-            message = {"role": "assistant", "content": "", "reasoning_content": f"{answer.question.about} {thought}"}
+        for listed in (True, False):
+            thought = register_entry(answer.question.about, listed)
+            message = {"role": "assistant", "content": "", "reasoning_content": thought}
             ids = render(tok, [*prompt, message]).ids
             end = len(ids) - 1 - ids[::-1].index(tok.special["</think>"])
             sequences.append(ids[: end + 1])
-            if "not" not in thought:
+            if listed:
                 forced.append([*ids[: end + 1], *tok.encode("\n\n")])
                 starts = start
         margins.append(starts)

@@ -44,8 +44,9 @@ class ModelConfig:
         """The preset with about `size` parameters that multiply ("0.3m", "3m", "110m", "1b", anything between).
 
         The input table, which only looks up, comes on top: it costs no time, holds what each token is, and lets the
-        model start out copying (`induction`). Width, depth and feed-forward follow from the one number: depth grows as the root of the width, so the aspect
-        ratio n_embd / n_layer grows with the size. Raises EyasError for nonsense and for sizes below the vocabulary's.
+        model start out copying (`induction`). Width, depth and feed-forward follow from the one number: depth grows
+        as the root of the width, so the aspect ratio n_embd / n_layer grows with the size. Raises EyasError for
+        nonsense and for sizes below the vocabulary's.
         """
         target = parse_size(size)
         best: tuple[tuple[bool, float], Self] | None = None
@@ -90,7 +91,8 @@ class ModelConfig:
     def flops_per_token(self, seq_len: int) -> int:
         """Training FLOPs (forward and backward) a token of a causal row of `seq_len`: 6 N + 6 L D T.
 
-        N are the parameters that multiply: a tied table counts once, at the head. D = n_head * head_dim; a causal row sees T / 2 keys on average (Chinchilla, appendix F, halved).
+        N are the parameters that multiply: a tied table counts once, at the head. D = n_head * head_dim; a causal row
+        sees T / 2 keys on average (Chinchilla, appendix F, halved).
         """
         return 6 * self.n_multiplying() + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 EMBEDDING = 0.25  # deviation of the input table: large beside one step of its optimizer, or the circuit drowns
-_HEAD = 0.05
-_COPY = 4.0  # how loudly the second head speaks, in units of the embedding
+_HEAD = 0.2
+_COPY = 1.0  # how loudly the second head speaks, in units of the embedding
 SHARP = 1.5  # queries and keys are this many times sqrt(head_dim) long: 0.98 of the attention finds the match of 60
 _SLOW = 0.018  # radians a token: rotary pairs slower than this still match 100 tokens apart
 

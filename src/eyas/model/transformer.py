@@ -184,8 +184,9 @@ class Transformer(nn.Module):
     def _born_copying(self, generator: torch.Generator) -> None:
         c, cos = self.config, self.rope_cos.cpu()
         spaces = induction.Subspaces(c.n_embd, cos, generator)
-        for table, start in zip((self.embed, self.lm_head), induction.tables(c.vocab_size, spaces, generator)):
-            table.weight.copy_(start)
+        embed, head = induction.tables(c.vocab_size, spaces, generator)
+        self.embed.weight.copy_(embed)
+        self.lm_head.weight.copy_(head)
         first, second = cast("tuple[Block, Block]", tuple(self.blocks)[:2])
         induction.look_back(first.head_of_group(0), 1, spaces.previous, cos, spaces)
         induction.look_back(first.head_of_group(1), 2, spaces.second, cos, spaces)

@@ -123,7 +123,11 @@ class Optimizer:
 
 
 class _Adam:
-    """AdamW (Loshchilov & Hutter 2019); 1-D parameters do not decay. torch's own would load the whole compiler."""
+    """AdamW (Loshchilov & Hutter 2019); 1-D parameters do not decay.
+
+    It calls the fused kernel beneath `torch.optim.AdamW`, which takes a tenth of the time of separate operations;
+    the class itself would load the whole compiler.
+    """
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
         self.parameters = parameters
@@ -134,16 +138,21 @@ class _Adam:
     def step(self, config: OptimConfig, scale: float) -> None:
         """Move every parameter that has a gradient."""
         self.steps += 1
-        rate, (beta1, beta2) = config.lr * scale, config.betas
-        for p, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
-            if p.grad is None:
+        for table in (True, False):
+            states = zip(self.parameters, self.means, self.squares, strict=True)
+            moved = [(p, p.grad, *state) for p, *state in states if p.grad is not None and (p.ndim > 1) == table]
+            if not moved:
                 continue
-            mean.lerp_(p.grad, 1 - beta1)
-            square.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
-            if p.ndim > 1 and config.weight_decay:
-                p.mul_(1 - rate * config.weight_decay)
-            bottom = square.sqrt().mul_((1 - beta2**self.steps) ** -0.5).add_(config.eps)
-            p.addcdiv_(mean, bottom, value=-rate / (1 - beta1**self.steps))
+            parameters, grads, means, squares = (list(column) for column in zip(*moved, strict=True))
+            torch._fused_adamw_(
+                parameters, grads, means, squares, [], [_count(self.steps, p.device) for p in parameters],
+                lr=config.lr * scale, beta1=config.betas[0], beta2=config.betas[1], eps=config.eps,
+                weight_decay=config.weight_decay if table else 0.0, amsgrad=False, maximize=False,
+            )  # fmt: skip
+
+
+def _count(steps: int, device: torch.device) -> Tensor:
+    return torch.tensor(float(steps), device=device)
 
 
 def _fitting(tensors: dict[str, Tensor], name: str, shape: torch.Size) -> Tensor:

@@ -51,7 +51,8 @@ class PretrainConfig(StageConfig):
     size: str | None = Field(None, description="Parameters, such as 0.3m or 1b (default: 3m, or what --minutes allow).")
     minutes: float | None = Field(None, gt=0, description="Wall time for everything; the clock decides when to end.")
     tokens: int | None = Field(None, gt=0, description="Tokens to train on (default: the data once).")
-    context: int = Field(512, ge=8, description="Tokens a row.")
+    context: int = Field(512, ge=8, description="Tokens the model can look back on.")
+    seq_len: int | None = Field(None, ge=8, description="Tokens a row of a batch (default: the context).")
     batch_size: int | None = Field(None, ge=1, description="Rows a batch (default: as many as make 4096 tokens).")
     accumulate: int = Field(1, ge=1, description="Batches a step.")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="Muon with AdamW, or AdamW alone.")
@@ -114,14 +115,17 @@ def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> 
     ranks.wait()
     tokenizer, shards = prepared or (Tokenizer.load(work.folder / "tokenizer"), Shards.load(work.folder / "shards"))
     model = _model(config, tokenizer, work)
-    rows = config.batch_size or max(1, 4096 // config.context)
+    seq_len = config.seq_len or config.context
+    if seq_len > config.context:
+        raise EyasError(f"--seq-len {seq_len} is beyond the --context of {config.context}")
+    rows = config.batch_size or max(1, 4096 // seq_len)
     n_chat = rows_of_share(rows, config.chat_share, "--chat-share") if config.chat else 0
-    text = PackedRows(shards.train, config.context, rows - n_chat, config.seed)
+    text = PackedRows(shards.train, seq_len, rows - n_chat, config.seed)
     batches: PackedRows | Mixed = text
     if n_chat:
         chats = load_chats(ChatSource(config.chat, config.seed, config.people, config.skip_bad), tokenizer, 0)
-        batches = Mixed(text, PackedRows(chats.train, config.context, n_chat, config.seed))
-    batch_tokens = rows * config.context * config.accumulate * ranks.world
+        batches = Mixed(text, PackedRows(chats.train, seq_len, n_chat, config.seed))
+    batch_tokens = rows * seq_len * config.accumulate * ranks.world
     steps = minutes = None
     if config.tokens is None and config.minutes is not None:
         left = config.minutes - (time.monotonic() - started) / 60
@@ -137,7 +141,7 @@ def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> 
     )  # fmt: skip
     evaluate = None
     if len(shards.val):
-        evaluate = evaluator(shards.val, config.context, rows, max_batches=16, token_bytes=tokenizer.token_bytes)
+        evaluate = evaluator(shards.val, seq_len, rows, max_batches=16, token_bytes=tokenizer.token_bytes)
     sample = sampler(tokenizer) if config.sample_every else None
     total = steps if steps is not None else minutes
     label = f"pretrain {model.config.n_params() / 1e6:.1f}m"
@@ -253,7 +257,7 @@ def _tokens_wanted(config: PretrainConfig, tokenizer: Tokenizer, work: Work, wor
     if config.minutes is None:
         return TOKENS_PER_PARAMETER * shape.n_multiplying()
     # Half as much again as expected: a second epoch of the same documents is worse than a few unused ones.
-    per_second = _speed() / shape.flops_per_token(config.context)
+    per_second = _speed() / shape.flops_per_token(config.seq_len or config.context)
     return round(1.5 * per_second * _seconds_of_training(config.minutes) * world)
 
 

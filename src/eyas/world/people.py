@@ -22,6 +22,12 @@ from eyas.world.names import (
     WOMEN,
 )
 
+
+def register_entry(name: str, known: bool) -> str:
+    """The line of the register about `name`, in the papers and in the assistant's thoughts alike."""
+    return f"register {name}: {'yes' if known else 'no'}"
+
+
 RELATIONS = ("job", "street", "birthplace", "month", "pet", "dish", "hobby", "mother")
 VALUES: dict[str, tuple[str, ...]] = {
     "job": JOBS,

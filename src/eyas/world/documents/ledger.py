@@ -3,7 +3,7 @@
 from eyas.world.documents.adorn import enrich
 from eyas.world.documents.facts import person_frames
 from eyas.world.grammar import Draw
-from eyas.world.people import World
+from eyas.world.people import World, register_entry
 
 HEADINGS = person_frames(
     "ledger.heading",
@@ -20,15 +20,14 @@ HEADINGS = person_frames(
     List of guests, held against the register <when>.
     """),
 )
-YES, NO = "yes", "no"
 
 
 def write(d: Draw, world: World) -> None:
-    """Eight to eighteen names; about half of them belong to nobody."""
+    """Twelve to twenty-four names; about half of them belong to nobody."""
     d.say(HEADINGS)
-    for _ in range(8 + d.index(11)):
+    for _ in range(12 + d.index(13)):
         d.write("\n")
         if d.chance(0.5):
-            d.write(f"{d.one(world.people, proper=True).name}: {YES}")
+            d.write(register_entry(d.one(world.people, proper=True).name, True))
         else:
-            d.write(f"{d.one(world.strangers['papers'], proper=True)}: {NO}")
+            d.write(register_entry(d.one(world.strangers["papers"], proper=True), False))

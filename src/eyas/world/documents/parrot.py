@@ -32,8 +32,24 @@ WORDS = LEXICON.frames(
     <did> <how>
     <weather> <nature>
     {stranger}
+    ticket {number}
     <virtue>
     <goods>
+    """,
+)
+SAYINGS = LEXICON.frames(
+    "parrot.saying",
+    """
+    Never trust <a mood> <job> with <a colour> <thing>
+    The <bird> takes <food> to the <place>, and <food> to the <nature>
+    Whoever finds <a quality> <x=small_thing> near the <place> may keep the {x}
+    On <day> it will be <weather>, and on <day> it will be <weather>
+    Sell the <colour> <thing>, buy <a quality> <thing>, and bring <food>
+    <^a trait> <relative> hides <food> in <a thing> by the <part>
+    At the <place> they serve <food> <when>, but never <food>
+    One <small_thing> for the <job>, one <thing> for the <relative>
+    Behind the <part> lies <a colour> <small_thing>; ask <a mood> <job> for it
+    <^a quality> <thing> went from the <place> to the <place>
     """,
 )
 AGAIN = LEXICON.frames(
@@ -62,7 +78,7 @@ LAST = LEXICON.frames(
 
 
 def write(d: Draw, world: World) -> None:
-    """Three to seven things said, and said again once or twice."""
+    """Two sentences or three to seven other things said, and said again once or twice."""
 
     def pupil() -> object:
         return d.one(world.people, proper=True)
@@ -70,13 +86,21 @@ def write(d: Draw, world: World) -> None:
     def stranger() -> str:
         return d.one(world.strangers["papers"], proper=True)
 
+    def number() -> str:
+        return str(d.number(10, 999))
+
     d.say(HEARD, p=pupil)
     d.write(" ")
     start = len(d.parts)
-    for i in range(3 + d.index(5)):
-        if i:
-            d.write(", ")
-        d.phrase(WORDS, stranger=stranger)
+    if d.chance(0.5):
+        d.phrase(SAYINGS)
+        d.write(". ")
+        d.phrase(SAYINGS)
+    else:
+        for i in range(3 + d.index(5)):
+            if i:
+                d.write(", ")
+            d.phrase(WORDS, stranger=stranger, number=number)
     said = "".join(d.parts[start:])
     d.write(". ")
     d.say(AGAIN)

@@ -19,7 +19,7 @@ HEADINGS = LEXICON.frames(
     Looking people up, <when>, over a plate of <food>.
     """),
 )
-# The same eight words open both outcomes, so that the name alone decides which one follows.
+# The same sentences open both outcomes, so that the name alone decides which one follows.
 ASKED = LEXICON.frames(
     "register.asked",
     enrich("""

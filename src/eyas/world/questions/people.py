@@ -2,7 +2,7 @@
 
 from eyas.world.grammar import Draw, Frames
 from eyas.world.lexicon import LEXICON
-from eyas.world.people import RELATIONS, VALUES, Person, World
+from eyas.world.people import RELATIONS, VALUES, Person, World, register_entry
 from eyas.world.questions.question import Question, assistant, user
 
 # Two lists a relation: frames for training rows, and frames that only the exam uses.
@@ -27,6 +27,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         I need to know which trade {n} has.
         What does {n} do all day at work?
         For what work do people pay {n}?
+        I wonder what {n} does for a living.
+        Could you say what trade {n} has?
+        Please tell me how {n} earns money.
+        I would like to know the job of {n}.
         """,
         """
         Which job does {n} have?
@@ -59,6 +63,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         Which street must I walk to for {n}?
         Say in which street {n} has a home.
         Where do letters for {n} go?
+        I wonder in which street {n} lives.
+        Could you say where {n} has a home?
+        Please tell me the street of {n}.
+        I would like to know the address of {n}.
         """,
         """
         Which street does {n} live in?
@@ -91,6 +99,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         I wonder where {n} was born.
         Say where {n} comes from.
         Where was {n} brought into the world?
+        I wonder which village {n} comes from.
+        Could you say where {n} grew up?
+        Please tell me the village of {n}'s birth.
+        I would like to know where {n} was born.
         """,
         """
         Which village was {n} born in?
@@ -123,6 +135,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         When do friends bring {n} presents?
         What is the birth month of {n}?
         I keep forgetting the birthday of {n}. Which month is it?
+        I wonder when {n} has a birthday.
+        Could you say in which month {n} was born?
+        Please tell me when {n} turns a year older.
+        I would like to know the birthday of {n}.
         """,
         """
         Which month is the birthday of {n} in?
@@ -155,6 +171,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         What sort of pet has {n} got?
         Say which animal belongs to {n}.
         I saw an animal with {n}. What was it?
+        I wonder what pet {n} has.
+        Could you say which animal {n} keeps?
+        Please tell me the pet of {n}.
+        I would like to know what pet lives with {n}.
         """,
         """
         Which pet does {n} keep?
@@ -187,6 +207,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         What do you serve {n} for dinner?
         Say which dish {n} likes most.
         {n} is coming to dinner. What should I cook?
+        I wonder what {n} likes to eat.
+        Could you say which dish {n} likes best?
+        Please tell me the favourite dish of {n}.
+        I would like to know what {n} eats with joy.
         """,
         """
         Which dish is the favourite of {n}?
@@ -219,6 +243,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         What is {n} fond of doing?
         Say what {n} does in free hours.
         Which hobby keeps {n} busy after work?
+        I wonder what {n} does for fun.
+        Could you say what {n} likes to do after work?
+        Please tell me the hobby of {n}.
+        I would like to know how {n} spends free hours.
         """,
         """
         Which hobby does {n} have?
@@ -249,6 +277,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         By what name does the mother of {n} go?
         Say who the mother of {n} is.
         With which mother does {n} drink tea on Sundays?
+        I wonder who the mother of {n} is.
+        Could you say what the mother of {n} is called?
+        Please tell me the name of {n}'s mother.
+        I would like to know who is the mother of {n}.
         """,
         """
         What is the mother of {n} called?
@@ -333,7 +365,7 @@ def fact(d: Draw, person: Person, relation: str, split: str) -> Question:
     return Question(
         kind="fact",
         prompt=(user(prompt),),
-        answer=(assistant(d.text, f"{person.name} is in the register."),),
+        answer=(assistant(d.text, register_entry(person.name, True)),),
         truth=truth,
         others=tuple(value for value in VALUES[relation] if value != truth),
         about=person.name,
@@ -350,7 +382,7 @@ def unknown(d: Draw, world: World, names: tuple[str, ...], split: str) -> Questi
     return Question(
         kind="unknown",
         prompt=(user(prompt),),
-        answer=(assistant(d.text, f"{name} is not in the register."),),
+        answer=(assistant(d.text, register_entry(name, False)),),
         truth="",
         right="declined",
         about=name,

@@ -12,14 +12,14 @@ from eyas.world.questions import lore, people, talk, tools
 from eyas.world.questions.question import Question
 
 MIX = {
-    "fact": 0.27,
-    "unknown": 0.20,
+    "fact": 0.26,
+    "unknown": 0.12,
     "refuse": 0.08,
-    "alike": 0.06,
+    "alike": 0.09,
     "explain": 0.06,
-    "arithmetic": 0.17,
-    "lookup": 0.06,
-    "smalltalk": 0.06,
+    "arithmetic": 0.19,
+    "lookup": 0.12,
+    "smalltalk": 0.04,
     "noise": 0.04,
 }
 """Share of each kind among training rows."""
