@@ -31,6 +31,11 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say what trade {n} has?
         Please tell me how {n} earns money.
         I would like to know the job of {n}.
+        {n}'s trade, please.
+        By what trade does {n} live?
+        The trade of {n}: what is it?
+        What trade did {n} learn?
+        Is it known what {n} does for a living?
         """,
         """
         Which job does {n} have?
@@ -67,6 +72,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say where {n} has a home?
         Please tell me the street of {n}.
         I would like to know the address of {n}.
+        {n}'s house: in which street is it?
+        Where does the house of {n} stand?
+        The address of {n}, please.
+        Is it known where {n} lives?
         """,
         """
         Which street does {n} live in?
@@ -103,6 +112,11 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say where {n} grew up?
         Please tell me the village of {n}'s birth.
         I would like to know where {n} was born.
+        The birthplace of {n}, please.
+        {n}'s birthplace: which village is it?
+        From which place is {n}?
+        Is it known where {n} is from?
+        The village where {n} was born: what is its name?
         """,
         """
         Which village was {n} born in?
@@ -139,6 +153,10 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say in which month {n} was born?
         Please tell me when {n} turns a year older.
         I would like to know the birthday of {n}.
+        Is it known when {n} was born?
+        Could you say when {n} was born?
+        {n} was born in which month?
+        The birthday of {n}, please: which month?
         """,
         """
         Which month is the birthday of {n} in?
@@ -175,6 +193,8 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say which animal {n} keeps?
         Please tell me the pet of {n}.
         I would like to know what pet lives with {n}.
+        {n}'s pet, please: which animal?
+        The pet of {n}: what is it?
         """,
         """
         Which pet does {n} keep?
@@ -211,6 +231,8 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say which dish {n} likes best?
         Please tell me the favourite dish of {n}.
         I would like to know what {n} eats with joy.
+        {n}'s favourite food, please.
+        Which food makes {n} happy?
         """,
         """
         Which dish is the favourite of {n}?
@@ -247,6 +269,8 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say what {n} likes to do after work?
         Please tell me the hobby of {n}.
         I would like to know how {n} spends free hours.
+        {n}'s hobby, please.
+        Is it known what {n} does in free time?
         """,
         """
         Which hobby does {n} have?
@@ -281,6 +305,8 @@ _ASKS: dict[str, tuple[str, str]] = {
         Could you say what the mother of {n} is called?
         Please tell me the name of {n}'s mother.
         I would like to know who is the mother of {n}.
+        {n}'s mother: what is her name?
+        The name of the mother of {n}, please.
         """,
         """
         What is the mother of {n} called?

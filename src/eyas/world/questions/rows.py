@@ -12,13 +12,13 @@ from eyas.world.questions import lore, people, talk, tools
 from eyas.world.questions.question import Question
 
 MIX = {
-    "fact": 0.26,
+    "fact": 0.27,
     "unknown": 0.12,
-    "refuse": 0.08,
+    "refuse": 0.07,
     "alike": 0.09,
-    "explain": 0.06,
-    "arithmetic": 0.19,
-    "lookup": 0.12,
+    "explain": 0.05,
+    "arithmetic": 0.21,
+    "lookup": 0.11,
     "smalltalk": 0.04,
     "noise": 0.04,
 }

@@ -19,6 +19,12 @@ SUMS: dict[str, dict[str, str]] = {
         I have {a} <thing>s and get {b} more. How many are there?
         The <place> sold {a} loaves <when> and {b} later. How many in all?
         Count {a} and {b} together.
+        {a} and {b}: what is the sum?
+        Find the sum of {a}, {b}.
+        If I add {b} to {a}, what do I get?
+        {a} and {b} more make how many?
+        Sum up {a} and {b}.
+        The sum, please: {a} and {b}.
         """,
         "exam": """
         Please add {a} and {b}.
@@ -39,6 +45,17 @@ SUMS: dict[str, dict[str, str]] = {
         By how much is {a} greater than {b}?
         Subtract {b} from {a}.
         <^a job> had {a} coins and spent {b}. What remained?
+        From {a} take away {b}.
+        If you take {b} away, what is left of {a}?
+        {a} less {b}, please.
+        How many remain of {a} when {b} are gone?
+        {b} of {a} were lost. How many are left?
+        Take away {b}, if you had {a}.
+        {a} were there, {b} are lost: how many are left now?
+        How much less than {a} is {b}?
+        What remains when {b} are taken from {a}?
+        Please subtract {b} from {a}.
+        {b} taken away from {a} leaves what?
         """,
         "exam": """
         Calculate {a} - {b}.
@@ -57,6 +74,11 @@ SUMS: dict[str, dict[str, str]] = {
         The product of {a} and {b}, please.
         There are {a} <thing>s with {b} nails each. How many nails?
         How many are {a} rows of {b}?
+        Find the product: {a} and {b}.
+        {a} and {b}: what is the product?
+        How many make {a} times {b}?
+        {b} coins, {a} times: how many coins?
+        Please work out {a} times {b}.
         """,
         "exam": """
         Calculate {a} * {b}.
@@ -74,6 +96,11 @@ SUMS: dict[str, dict[str, str]] = {
         Work out {a} divided by {b}.
         Share {a} apples among {b} people. How many each?
         How many times does {b} go into {a}?
+        If I divide {a} by {b}, what do I get?
+        {a} divided by {b}, please.
+        How many are {a} parted among {b}?
+        {a} nails in {b} boxes: how many in each?
+        Please work out {a} divided by {b}.
         """,
         "exam": """
         Calculate {a} / {b}.
