@@ -52,9 +52,7 @@ def test_two_tokens_of_context_decide_where_one_is_ambiguous() -> None:
 def test_models_without_room_for_the_circuit_are_made_without_it() -> None:
     shape = ModelConfig.from_size("1m")
     for change in ({"n_layer": 1}, {"n_head": 1, "n_kv_head": 1}):
-        model = Transformer(dataclasses.replace(shape, **change))  # type: ignore[arg-type]
-        model.init_weights(0)
-        assert not model.lm_head.weight.any()
+        assert _right(dataclasses.replace(shape, **change)) < 0.05  # type: ignore[arg-type]
     assert _right(dataclasses.replace(shape, tie_embeddings=True)) < 0.05
 
 

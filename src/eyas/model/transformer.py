@@ -158,9 +158,10 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:
-        """Normal weights of deviation 1/sqrt(fan-in), residual outputs zero; the first two layers begin with the
-        copying circuit of `induction`, where there are two layers, two key heads and an input table of its own.
+        """Normal weights of deviation 1/sqrt(fan-in), 0.02 at the head, residual outputs zero.
 
+        The first two layers begin with the copying circuit of `induction`, where there are two layers, two key heads
+        and an input table of its own.
         Every weight depends on `seed` and its place only, so equal seeds give equal models on every device.
         """
         c = self.config
@@ -169,7 +170,7 @@ class Transformer(nn.Module):
         def normal(weight: Tensor, deviation: float) -> None:
             weight.copy_(torch.randn(weight.shape, generator=generator) * deviation)
 
-        normal(self.embed.weight, 0.02)
+        normal(self.embed.weight, 0.02 if c.tie_embeddings else induction.EMBEDDING)
         for block in cast("list[Block]", self.blocks):
             normal(block.qkv.weight, c.n_embd**-0.5)
             normal(block.gate_up.weight, c.n_embd**-0.5)
@@ -177,7 +178,7 @@ class Transformer(nn.Module):
             block.down.weight.zero_()
         if c.tie_embeddings:
             return
-        self.lm_head.weight.zero_()
+        normal(self.lm_head.weight, 0.02)
         if c.n_layer > 1 and c.n_kv_head > 1:
             self._born_copying(generator)
 

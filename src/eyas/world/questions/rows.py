@@ -17,10 +17,10 @@ MIX = {
     "refuse": 0.07,
     "alike": 0.09,
     "explain": 0.05,
-    "arithmetic": 0.21,
+    "arithmetic": 0.20,
     "lookup": 0.11,
     "smalltalk": 0.04,
-    "noise": 0.04,
+    "noise": 0.05,
 }
 """Share of each kind among training rows."""
 

@@ -65,6 +65,7 @@ _RANGES = {
     "train": ((0x21, 0x7E), (0xA1, 0x17F), (0x390, 0x3C9), (0x410, 0x44F), (0x4E00, 0x4FFF), (0x1F600, 0x1F640)),
     "exam": ((0x21, 0x7E), (0x5D0, 0x5EA), (0x620, 0x64A), (0x905, 0x939), (0x3041, 0x3096), (0xAC00, 0xAE00)),
 }
+_REPEATED = ("said", "thing", "food", "colour", "bird", "mood", "job")
 _WORD_LISTS = ("thing", "food", "trait", "quality", "how", "nature", "bird", "did", "place", "colour", "small_thing")
 
 
@@ -77,7 +78,7 @@ def small_talk(d: Draw, split: str) -> Question:
 
 
 def _noise(d: Draw, split: str) -> str:
-    style = d.index(4)
+    style = d.index(4 if split == "exam" else 5)
     if style == 0:  # letters of some script
         low, high = d.one(_RANGES[split])
         words = ("".join(chr(d.number(low, high)) for _ in range(d.number(1, 9))) for _ in range(d.number(1, 8)))
@@ -85,8 +86,13 @@ def _noise(d: Draw, split: str) -> str:
     if style == 1:  # words without a sentence
         lists = [LEXICON.lists[name] for name in _WORD_LISTS]
         return " ".join(d.one(d.one(lists)) for _ in range(d.number(1, 14)))
-    if style == 2:  # the same thing over and over
-        return " ".join([d.one(LEXICON.lists["said" if split == "train" else "tree"])] * d.number(3, 25))
+    if style == 2:  # the same thing over and over: a trap for whoever can copy
+        if split == "exam":
+            return " ".join([d.one(LEXICON.lists["tree"])] * d.number(3, 25))
+        some = [d.one(LEXICON.lists[d.one(_REPEATED)]) for _ in range(d.number(1, 3))]
+        return " ".join(some * d.number(3, 25 // len(some)))
+    if style == 4:  # numbers and signs
+        return " ".join(d.one((str(d.number(0, 2000)), d.one(tuple("+-*/=,;:.#%()")))) for _ in range(d.number(2, 14)))
     alphabet = "abcdefghijklmnopqrstuvwxyz"
     words = ("".join(d.one(alphabet) for _ in range(d.number(1, 10))) for _ in range(d.number(1, 12)))
     return " ".join(words) + d.one(("", "?", "!", "."))
