@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 EMBEDDING = 0.25  # deviation of the input table: large beside one step of its optimizer, or the circuit drowns
-_HEAD = 0.2
+_HEAD = 0.2  # large for the same reason: every word has to keep its place there
 _COPY = 1.0  # how loudly the second head speaks, in units of the embedding
 SHARP = 1.5  # queries and keys are this many times sqrt(head_dim) long: 0.98 of the attention finds the match of 60
 _SLOW = 0.018  # radians a token: rotary pairs slower than this still match 100 tokens apart
@@ -78,8 +78,8 @@ def look_back(head: Head, distance: int, target: Tensor, rope_cos: Tensor, space
     answer[:fastest] = angles.cos()
     answer[half : half + fastest] = angles.sin()
     length = SHARP * (2 * half / fastest) ** 0.5 / (head.query.shape[1] / 2) ** 0.5
-    head.query.mul_(0.1).add_(torch.outer(length * ask, spaces.common))
-    head.key.mul_(0.1).add_(torch.outer(length * answer, spaces.common))
+    head.query.mul_(0.1).add_(torch.outer(length * ask, spaces.common).to(head.query))
+    head.key.mul_(0.1).add_(torch.outer(length * answer, spaces.common).to(head.key))
     _carry(head, spaces.content[: len(target)], EMBEDDING * target)
 
 
@@ -91,14 +91,14 @@ def match_and_copy(head: Head, spaces: Subspaces) -> None:
     length = SHARP * (head_dim / (n_embd * pairs / own)) ** 0.5
     head.query.mul_(0.1)
     head.key.mul_(0.1)
-    head.query[spaces.slow] += length * torch.cat((spaces.content[:pairs], spaces.previous))
-    head.key[spaces.slow] += length * torch.cat((spaces.previous, spaces.second))
+    head.query[spaces.slow] += (length * torch.cat((spaces.content[:pairs], spaces.previous))).to(head.query)
+    head.key[spaces.slow] += (length * torch.cat((spaces.previous, spaces.second))).to(head.key)
     _carry(head, spaces.content, _COPY * EMBEDDING * spaces.proposed)
 
 
 def _carry(head: Head, source: Tensor, target: Tensor) -> None:
     """Let the head read `source` where it looks and write it as `target`, and nothing else."""
     head.value.zero_()
-    head.value[: len(source)] = source
+    head.value[: len(source)] = source.to(head.value)
     head.out.zero_()
-    head.out[:, : len(target)] = target.T
+    head.out[:, : len(target)] = target.T.to(head.out)
