@@ -10,6 +10,7 @@ processor seconds of the process instead of wall seconds: with `--threads 1` it 
 
 import argparse
 import contextlib
+import importlib
 import json
 import statistics
 import subprocess
@@ -86,7 +87,7 @@ def ask(side: "subprocess.Popen[str]") -> dict[str, Any]:
 
 def work(args: argparse.Namespace) -> None:
     if args.worker == "eyas":
-        import eyas  # before torch, as in the program: it sets how OpenMP waits
+        importlib.import_module("eyas")  # before torch, as in the program: it sets how OpenMP waits
     import torch
 
     torch.set_num_threads(args.threads)
