@@ -1,4 +1,4 @@
-"""The circuit a model is born with: it copies before any training, in every shape, and leaves the rest as it was."""
+"""The circuit a model is born with: it copies before any training, in every shape that has room for it."""
 
 import dataclasses
 
