@@ -1,0 +1,119 @@
+"""A picture of fitted laws: one SVG file that opens in any browser, drawn with the report's own charts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from eyas.report.charts import Axis, Series, line_chart, short
+from eyas.scaling.measure import Fit
+
+WIDTH, HEIGHT = 900, 300  # of a panel's drawing; letters stand around it
+LEFT, TOP, RIGHT, BELOW = 70, 56, 150, 64
+MOST_CURVES = 9
+POINTS = 60  # of a curve
+
+# Dark to light along the size or the budget, then what has no order.
+COLOURS = ("#30175c", "#47327e", "#3d5a8c", "#31798e", "#25968a", "#3bb273", "#7cc24f", "#c3b91f", "#e2972b")
+STYLE = (
+    "text{font:12px system-ui,sans-serif;fill:#333}.head{font-size:15px;font-weight:600}.grid{stroke:#ddd}"
+    ".notch{stroke:#777}.curve{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}.level{stroke:#333;"
+    "stroke-dasharray:5 4}.curves{overflow:hidden}svg{overflow:visible}"
+    ".mark.low{fill:none;stroke:#b3541b;stroke-width:2}.dot.all{fill:#3d5a8c}"
+) + "".join(f".curve.c{i}{{stroke:{colour}}}.dot.c{i}{{fill:{colour}}}" for i, colour in enumerate(COLOURS))
+STYLE += ".curve.points{stroke:none}"  # last, so that it wins over the colours
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    chart: Markup
+    x_label: str
+    y_label: str
+    names: Sequence[tuple[str, str]]  # (style, name) of the curves
+
+
+def law_picture(fits: Sequence[Fit]) -> str:
+    """An SVG document: for each fit the loss over tokens or over N at one budget, and the residuals."""
+    panels = [panel for one in fits for panel in _panels(one)]
+    high, wide = TOP + HEIGHT + BELOW, LEFT + WIDTH + RIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high * len(panels)}" '
+        f'viewBox="0 0 {wide} {high * len(panels)}"><style>{STYLE}</style>'
+        '<rect width="100%" height="100%" fill="#fff"/>'
+    ]
+    for number, panel in enumerate(panels):
+        parts.append(_placed(panel, number * high))
+    return "".join(parts) + "</svg>\n"
+
+
+def _placed(panel: _Panel, down: int) -> str:
+    names = "".join(
+        f'<circle class="dot {style}" cx="{LEFT + WIDTH + 18}" cy="{TOP + 8 + 18 * i}" r="4"/>'
+        f'<text x="{LEFT + WIDTH + 28}" y="{TOP + 12 + 18 * i}">{escape(name)}</text>'
+        for i, (style, name) in enumerate(panel.names)
+    )
+    return (
+        f'<g transform="translate(0,{down})"><text class="head" x="{LEFT}" y="24">{escape(panel.title)}</text>'
+        f'<text x="{LEFT}" y="{TOP - 12}">{escape(panel.y_label)}</text>'
+        f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 42}" text-anchor="middle">{escape(panel.x_label)}</text>'
+        # Charts fill the width of the drawing they stand in.
+        f'<svg x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}">{panel.chart}</svg>{names}</g>'
+    )
+
+
+def _panels(fit: Fit) -> list[_Panel]:
+    what = f"{fit.data_set or 'loss'} (N: {fit.counting})"
+    valleys = _valleys(fit, what) if len(fit.isoflop.valleys) >= 2 else None
+    return [valleys or _sizes(fit, what), _residuals(fit, what)]
+
+
+def _spread_out(count: int) -> list[int]:
+    """Which of `count` curves to draw, at most MOST_CURVES, first and last among them."""
+    return sorted({round(one) for one in np.linspace(0, count - 1, min(count, MOST_CURVES))})
+
+
+def _valleys(fit: Fit, what: str) -> _Panel:
+    series, names, marks = [], [], []
+    for colour, number in enumerate(_spread_out(len(fit.isoflop.valleys))):
+        valley, style = fit.isoflop.valleys[number], f"c{colour}"
+        n, loss = fit.runs.n[valley.rows], fit.runs.loss[valley.rows]
+        x = np.linspace(np.log(n.min()), np.log(n.max()), POINTS)
+        curve = np.polyval(valley.curve[::-1], x - np.log(valley.middle))
+        series.append(Series(f"{valley.flops:.1e} FLOPs", list(zip(np.exp(x), curve, strict=True)), style))
+        series.append(Series("", list(zip(n, loss, strict=True)), f"points {style}", dots=True))
+        names.append((style, f"{valley.flops:.1e} FLOPs"))
+        if valley.n is not None and valley.loss is not None:
+            marks.append(("", valley.n, valley.loss, "low"))
+    title = f"{what}: at one budget the loss is a valley over N"
+    axes = Axis("N", log=True, show=short), Axis("loss")
+    return _Panel(title, line_chart(series, *axes, title=title, height=HEIGHT, marks=marks), "N", "loss", names)
+
+
+def _sizes(fit: Fit, what: str) -> _Panel:
+    series, names = [], []
+    sizes = np.unique(fit.runs.n)
+    for colour, number in enumerate(_spread_out(len(sizes))):
+        n, style = float(sizes[number]), f"c{colour}"
+        rows = fit.runs.n == n
+        d = fit.runs.d[rows]
+        x = np.geomspace(d.min(), max(d.max(), d.min() * 1.01), POINTS)
+        series.append(Series(f"N {short(n)}", list(zip(x, fit.law.loss(n, x), strict=True)), style))
+        series.append(Series("", list(zip(d, fit.runs.loss[rows], strict=True)), f"points {style}", dots=True))
+        names.append((style, f"N {short(n)}"))
+    title = f"{what}: the law (curves) and the runs (dots)"
+    axes = Axis("tokens", log=True, show=short), Axis("loss")
+    return _Panel(title, line_chart(series, *axes, title=title, height=HEIGHT), "training tokens D", "loss", names)
+
+
+def _residuals(fit: Fit, what: str) -> _Panel:
+    points = list(zip(fit.runs.flops, 100 * fit.residuals.each, strict=True))
+    # Even around zero; rows that fit to the last digit are drawn as a flat line, not as noise.
+    span = max(0.1, 1.05 * max(abs(y) for _, y in points))
+    title = f"{what}: how far the runs lie from the law"
+    axes = Axis("FLOPs", log=True, show="{:.0e}".format), Axis("residual", -span, span)
+    chart = line_chart(
+        [Series("runs", points, "points all", dots=True)], *axes, title=title, height=HEIGHT, reference=("", 0.0)
+    )
+    return _Panel(title, chart, "training FLOPs", "measured above the law, %", [])
