@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eyas.errors import EyasError
-from eyas.files import folder_atomic, read_json, sha256_file, write_atomic
+from eyas.files import file_atomic, folder_atomic, read_json, sha256_file, write_atomic
 
 
 def names(folder: Path) -> list[str]:
@@ -25,6 +25,30 @@ def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a" / "b.txt", b"\x00")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"\x00"
     assert names(tmp_path / "a") == ["b.txt"]
+
+
+def test_a_file_written_by_others_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with file_atomic(tmp_path / "a" / "f") as beside:
+        beside.write_bytes(b"all of it")
+        assert not (tmp_path / "a" / "f").exists()
+    assert (tmp_path / "a" / "f").read_bytes() == b"all of it" and names(tmp_path / "a") == ["f"]
+    with pytest.raises(EyasError, match="exists already"), file_atomic(tmp_path / "a" / "f"):
+        pass
+
+
+@pytest.mark.parametrize("error", [EyasError("wrong"), KeyboardInterrupt()])
+def test_a_file_whose_writing_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), file_atomic(tmp_path / "f") as beside:
+        beside.write_bytes(b"half")
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_under_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(EyasError, match="cannot write .*No space left"), file_atomic(tmp_path / "f") as beside:
+        beside.write_bytes(b"x")
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

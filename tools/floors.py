@@ -14,7 +14,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("text", "model"),
     ("store", "world", "data"),
     ("runtime", "train"),
-    ("evals",),
+    ("compress", "scaling", "evals", "arena"),
     ("report", "life", "cli"),
 )
 RANK = {room: number for number, room in enumerate(room for floor in FLOORS for room in floor)}

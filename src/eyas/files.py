@@ -41,6 +41,28 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 @contextmanager
+def file_atomic(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; when the block ends well that file becomes `path`, else it is removed.
+
+    An existing file at `path` is an EyasError, as are a full disk and a folder that cannot be written.
+    """
+    if path.exists():
+        raise EyasError(f"{path} exists already; choose another name or remove it first")
+    beside = path.with_name(f".{path.name}.part{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        with open(beside, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise EyasError(f"cannot write {path}: {error.strerror}; free space or choose another place") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
 def folder_atomic(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give an empty folder beside `path`; when the block ends well it becomes `path`, else it is removed.
 

@@ -1,7 +1,7 @@
 """`eyas raise`: the whole life in order: text, tokenizer, base model, assistant, exam, report.
 
-Every stage writes a model folder or a file of `LIFE/evals/`; what is there already is not made again, so that the same
-command goes on where it was stopped or killed.
+Every stage writes a model folder or a file of `LIFE/evals/`; last, the assistant as two files. What is there already is
+not made again, so that the same command goes on where it was stopped or killed.
 """
 
 import json
@@ -18,13 +18,14 @@ from eyas.evals.evaluate import EvalConfig
 from eyas.evals.evaluate import run as evaluate
 from eyas.evals.exam import Answer, ExamResult
 from eyas.files import read_json, write_atomic
-from eyas.model.checkpoint import load_model
 from eyas.progress import Progress
 from eyas.report.page import write_report
 from eyas.runtime.chat import ChatSession
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.export import ExportConfig
+from eyas.runtime.export import run as export
+from eyas.runtime.library import SOURCE as RUN_C
+from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
-from eyas.store.names import resolve_model
 from eyas.train import finetune, pretrain
 from eyas.world.people import RELATIONS, World
 from eyas.world.questions.rows import exam as exam_questions
@@ -115,6 +116,7 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
         _write(evals / "dreams.json", {"base": _dreams(base), "assistant": _dreams(assistant)})
     if not (evals / "chat.json").exists():
         _write(evals / "chat.json", _chat(config, assistant, rows))
+    _two_files(config.life, assistant, say)
     clock = config.life / "clock.json"
     seconds = time.monotonic() - started
     if not clock.exists():
@@ -135,6 +137,17 @@ class _Teller:
         if not self.quiet:
             with Progress(text, quiet=False) as progress:
                 progress.say(text)
+
+
+def _two_files(life: Path, assistant: Path, say: _Teller) -> None:
+    """The assistant as parameters and a program to run them: `assistant.gguf` and `run.c` in the life's folder."""
+    file = life / "assistant.gguf"
+    try:
+        if not file.exists():
+            export(ExportConfig(model=str(assistant), out=file, type="q8_0"))
+        write_atomic(life / RUN_C.name, RUN_C.read_text(encoding="utf-8"))
+    except EyasError as error:  # a tokenizer of elsewhere may not fit the format: the life goes on without
+        say(f"the assistant has no two files: {error}")
 
 
 def people_for(minutes: float) -> int:
@@ -171,12 +184,8 @@ def _write(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def _engine(model: Path) -> TorchEngine:
-    return TorchEngine(*load_model(resolve_model(model)))
-
-
 def _dreams(model: Path) -> list[str]:
-    engine = _engine(model)
+    engine = open_engine(model)
     start = [engine.tokenizer.endoftext]
     sampling = Sampling(max_tokens=min(256, engine.context - 1), temperature=0.8, seed=0)
     return [engine.tokenizer.decode(done.ids) for done in engine.generate([start] * _DREAMS, sampling)]
@@ -184,7 +193,7 @@ def _dreams(model: Path) -> list[str]:
 
 def _chat(config: RaiseConfig, assistant: Path, rows: list[str]) -> list[dict[str, Any]]:
     """A short conversation: with a world model one question of several kinds, else the first questions of the rows."""
-    session = ChatSession(_engine(assistant))
+    session = ChatSession(open_engine(assistant))
     for question in _questions(config, rows):
         for _ in session.send(question):
             pass

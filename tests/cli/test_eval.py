@@ -46,6 +46,20 @@ def test_text_that_is_named_is_measured_whole(life: Path, tmp_path: Path, capsys
     assert found["bpb"]["bpb"] == pytest.approx(guess, rel=0.1)
 
 
+def test_a_gguf_file_is_measured_like_the_folder_it_was_made_of(
+    life: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(TEXT)
+    assert run(["export", f"{life}/base", "-o", str(tmp_path / "base.gguf"), "--type", "f32"]) == 0
+    capsys.readouterr()
+    folder = answer(capsys, f"{life}/base", "--data", str(file), "--engine", "torch")
+    found = answer(capsys, str(tmp_path / "base.gguf"), "--data", str(file))
+    assert found["bpb"]["bpb"] == pytest.approx(folder["bpb"]["bpb"], rel=1e-5)
+    assert run(["eval", str(tmp_path / "base.gguf")]) == 1
+    assert "does not tell what it was trained on" in capsys.readouterr().err
+
+
 def test_without_data_it_measures_what_training_held_out(
     raised: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

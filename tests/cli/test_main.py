@@ -74,7 +74,8 @@ def test_every_flag_has_a_help_text(verb: str) -> None:
 def test_verbs_that_report_figures_do_so_as_json(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None
-    assert any("--json" in one.opts for one in command.params)
+    told = command.commands.values() if isinstance(command, click.Group) else [command]
+    assert all(any("--json" in one.opts for one in each.params) for each in told)
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ import pytest
 from eyas.evals.exam import SECTIONS, ask, take_exam
 from eyas.model.config import ModelConfig
 from eyas.model.transformer import Transformer
-from eyas.runtime.engine import Completion, TorchEngine
+from eyas.runtime.c_engine import CEngine
+from eyas.runtime.engine import Completion
+from eyas.runtime.library import library
+from eyas.runtime.torch_engine import TorchEngine
 from eyas.text.chat import render
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 from eyas.world.people import World
@@ -90,3 +93,15 @@ def test_an_untrained_model_is_examined_whole_with_every_share_bounded(tokenizer
     assert coverage == sorted(coverage, reverse=True)
     assert coverage[0] == 1.0
     assert found.as_json()["endless"]["n"] == found.endless.n
+
+
+def test_the_c_engine_passes_and_fails_like_pytorch(tokenizer: Tokenizer) -> None:
+    if library() is None:
+        pytest.skip("no C compiler on this machine")
+    slow = engine_with(tokenizer)
+    fast = CEngine.from_model(slow.model, tokenizer)
+    first, second = (take_exam(engine, WORLD, n=2) for engine in (slow, fast))
+    assert first.verdicts == second.verdicts and first.endless == second.endless
+    said = [[a.messages for group in found.answers.values() for a in group] for found in (first, second)]
+    same = sum(a == b for a, b in zip(*said, strict=True))
+    assert same >= 0.9 * len(said[0]), "answers part only where two tokens are equally likely to seven digits"

@@ -10,7 +10,9 @@ from eyas.errors import EyasError
 from eyas.evals.heldout import compressors, document_bits, heldout_documents, measure
 from eyas.model.config import ModelConfig
 from eyas.model.transformer import Transformer
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.c_engine import CEngine
+from eyas.runtime.library import library
+from eyas.runtime.torch_engine import TorchEngine
 from eyas.text.tokenizer import train_tokenizer
 
 TEXTS = ["The baker sleeps.", "A goat ate the map, and the judge laughed.", "word " * 120]
@@ -71,3 +73,10 @@ def test_held_out_documents_are_those_that_training_holds_out(tmp_path: object) 
     assert [one.text for one in first] == [one.text for one in again]
     assert sum(len(one.text) for one in first) >= 20_000
     assert all(one.floor_bits for one in first)
+
+
+def test_the_c_engine_counts_the_same_bits(engine: TorchEngine) -> None:
+    if library() is None:
+        pytest.skip("no C compiler on this machine")
+    own = CEngine.from_model(engine.model, engine.tokenizer)
+    np.testing.assert_allclose(document_bits(own, TEXTS)[0], document_bits(engine, TEXTS)[0], rtol=1e-5)

@@ -1,16 +1,25 @@
 """A model folder is what `transformers` reads and what it wrote; what is damaged is said in one sentence."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from eyas.errors import EyasError
-from eyas.model.checkpoint import load_config, load_model, load_weights, save_model
-from eyas.model.config import ModelConfig
+from eyas.model.checkpoint import card_text, load_config, load_model, load_weights, save_model, stored_dtype
+from eyas.model.config import ModelConfig, RopeScaling
 from eyas.model.transformer import Transformer
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 
@@ -77,6 +86,80 @@ def test_we_read_the_folder_of_transformers_and_get_its_logits(
     torch.testing.assert_close(ours(ROWS), theirs(ROWS).logits.float(), atol=1e-4, rtol=1e-4)
 
 
+FOREIGN = {
+    "qwen2": {"qk_norm": False, "qkv_bias": True},
+    "llama3": {"qk_norm": False, "rope_scaling": RopeScaling(8.0, 1.0, 4.0, 32)},
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@torch.no_grad()
+def test_transformers_computes_the_other_families_as_we_do(tmp_path: Path, tokenizer: Tokenizer, kind: str) -> None:
+    config = dataclasses.replace(shape(qk_norm=False, n_kv_head=2, tie=True), **FOREIGN[kind])
+    model = random_model(config)
+    save_model(tmp_path / "m", model, tokenizer, lineage={})
+    theirs, report = AutoModelForCausalLM.from_pretrained(tmp_path / "m", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert sum(p.numel() for p in theirs.parameters()) == config.n_params()
+    torch.testing.assert_close(model(ROWS), theirs(ROWS).logits.float(), atol=1e-4, rtol=1e-4)
+    plain = Transformer(dataclasses.replace(config, rope_scaling=None))
+    plain.load_state_dict(model.state_dict())
+    if kind == "llama3":
+        assert not torch.allclose(plain(ROWS), model(ROWS), atol=1e-3), "the scaling makes no difference"
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@torch.no_grad()
+def test_we_compute_the_other_families_as_transformers_does(tmp_path: Path, tokenizer: Tokenizer, kind: str) -> None:
+    common = {
+        "vocab_size": VOCAB, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
+        "tie_word_embeddings": False,
+    }  # fmt: skip
+    scaling = {
+        "rope_type": "llama3", "rope_theta": 9000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    if kind == "qwen2":
+        theirs = Qwen2ForCausalLM(Qwen2Config(**common)).eval()
+    else:
+        theirs = LlamaForCausalLM(LlamaConfig(**common, rope_parameters=scaling)).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    theirs.save_pretrained(tmp_path / "m")
+    tokenizer.save(tmp_path / "m")
+    ours, _ = load_model(tmp_path / "m")
+    assert ours.config.family == ("qwen2" if kind == "qwen2" else "llama")
+    torch.testing.assert_close(ours(ROWS), theirs(ROWS).logits.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_a_fresh_model_of_a_family_with_biases_starts_them_at_zero() -> None:
+    model = Transformer(dataclasses.replace(shape(qk_norm=False, n_kv_head=2, tie=True), qkv_bias=True))
+    model.init_weights(0)
+    assert all(not block.qkv.bias.any() for block in model.blocks)
+
+
+def test_a_config_that_asks_for_more_than_the_weights_hold_takes_no_memory(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 10**9}))
+    with pytest.raises(EyasError, match=r"model\.safetensors is damaged or cut short: config.json asks for"):
+        load_model(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 10**12}))
+    with pytest.raises(EyasError, match="beyond the 1,048,576"):
+        load_model(folder)
+
+
+def test_the_card_comes_back_without_its_frame(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    model = random_model(shape(qk_norm=True, n_kv_head=2, tie=True))
+    save_model(tmp_path / "m", model, tokenizer, lineage={}, card="# Hello\n\nA card of mine.")
+    assert card_text(tmp_path / "m") == "# Hello\n\nA card of mine."
+    (tmp_path / "m" / "README.md").write_text("no frame\n")
+    assert card_text(tmp_path / "m") == "no frame"
+    (tmp_path / "m" / "README.md").unlink()
+    assert card_text(tmp_path / "m") == ""
+
+
 @torch.no_grad()
 def test_save_and_load_give_the_same_bits_and_the_same_tokenizer(tmp_path: Path, tokenizer: Tokenizer) -> None:
     model = random_model(shape(qk_norm=True, n_kv_head=2, tie=False))
@@ -108,6 +191,7 @@ def test_bf16_folder_loads_as_the_asked_type(tmp_path: Path, tokenizer: Tokenize
     model = random_model(shape(qk_norm=True, n_kv_head=2, tie=True)).bfloat16()
     save_model(tmp_path / "m", model, tokenizer, lineage={})
     assert json.loads((tmp_path / "m" / "config.json").read_text())["dtype"] == "bfloat16"
+    assert stored_dtype(tmp_path / "m") == torch.bfloat16
     wide, _ = load_model(tmp_path / "m")
     assert wide.embed.weight.dtype == torch.float32 and torch.equal(wide.embed.weight.bfloat16(), model.embed.weight)
 

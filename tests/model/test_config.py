@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from eyas.errors import EyasError
-from eyas.model.config import ModelConfig, parse_size
+from eyas.model.config import ModelConfig, RopeScaling, parse_size
 from eyas.model.transformer import Transformer
 
 
@@ -43,9 +43,9 @@ SHAPE = ModelConfig(vocab_size=50, n_layer=2, n_embd=32, n_head=4, n_kv_head=2, 
 
 
 @pytest.mark.parametrize("tie", [True, False])
-@pytest.mark.parametrize("norm", [True, False])
-def test_the_parameter_count_is_the_modules(tie: bool, norm: bool) -> None:
-    config = dataclasses.replace(SHAPE, tie_embeddings=tie, qk_norm=norm)
+@pytest.mark.parametrize(("norm", "bias"), [(True, False), (False, False), (False, True)])
+def test_the_parameter_count_is_the_modules(tie: bool, norm: bool, bias: bool) -> None:
+    config = dataclasses.replace(SHAPE, tie_embeddings=tie, qk_norm=norm, qkv_bias=bias)
     assert config.n_params() == sum(p.numel() for p in Transformer(config).parameters())
 
 
@@ -67,15 +67,30 @@ def test_flops_count_the_matrix_products_of_a_forward_pass() -> None:
 
 
 def test_config_json_round_trip() -> None:
-    for config in (SHAPE, dataclasses.replace(SHAPE, qk_norm=False, tie_embeddings=False, rope_theta=1e6)):
+    for config in (
+        SHAPE,
+        dataclasses.replace(SHAPE, qk_norm=False, tie_embeddings=False, rope_theta=1e6),
+        dataclasses.replace(SHAPE, qk_norm=False, qkv_bias=True),
+        dataclasses.replace(SHAPE, qk_norm=False, rope_scaling=RopeScaling(8.0, 1.0, 4.0, 8192)),
+    ):
         assert ModelConfig.from_hf(config.to_hf()) == config
+
+
+def test_a_shape_no_architecture_has_is_refused() -> None:
+    with pytest.raises(EyasError, match="both qk_norm and qkv_bias"):
+        dataclasses.replace(SHAPE, qkv_bias=True)
+    with pytest.raises(EyasError, match="factor must be above zero"):
+        RopeScaling(0.0, 1.0, 4.0, 8192)
+    with pytest.raises(EyasError, match="high_freq_factor must be above"):
+        RopeScaling(8.0, 4.0, 4.0, 8192)
 
 
 @pytest.mark.parametrize(
     ("change", "word"),
     [
         ({"architectures": ["GPT2LMHeadModel"]}, "GPT2LMHeadModel is not supported"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "RoPE scaling 'llama3'"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 8.0}}, "RoPE scaling 'linear'"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "lacks 'low_freq_factor'"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "RoPE scaling 'yarn'"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "gelu"),

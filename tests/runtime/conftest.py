@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from eyas.model.config import ModelConfig
 from eyas.model.transformer import Transformer
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.engine import Engine
+from eyas.runtime.library import library
+from eyas.runtime.opening import engine_of
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 
 TEXT = "What is 12 * 34? The cat sat on a mat, naïve and 猫-like. 12 * 34 = 408. Mira keeps a goat in Mill Lane.\n"
@@ -36,5 +39,18 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def engine(tokenizer: Tokenizer) -> TorchEngine:
-    return TorchEngine(random_model(tokenizer.vocab_size), tokenizer)
+def model(tokenizer: Tokenizer) -> Transformer:
+    return random_model(tokenizer.vocab_size)
+
+
+@pytest.fixture(scope="session", params=["torch", "c"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    """Each engine in turn; the C one is left out, and says so, where there is no compiler."""
+    if request.param == "c" and library() is None:
+        pytest.skip("no C compiler on this machine")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def engine(kind: Any, model: Transformer, tokenizer: Tokenizer) -> Engine:
+    return engine_of(model, tokenizer, kind=kind)

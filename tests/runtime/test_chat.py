@@ -9,9 +9,9 @@ import torch
 from eyas.errors import EyasError
 from eyas.model.transformer import Transformer
 from eyas.runtime.chat import ChatSession
-from eyas.runtime.engine import TorchEngine
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import CALCULATOR
+from eyas.runtime.torch_engine import TorchEngine
 from eyas.text.chat import render
 from eyas.text.tokenizer import Tokenizer
 

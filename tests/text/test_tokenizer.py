@@ -285,7 +285,7 @@ def test_other_kinds_are_refused_with_one_sentence(tok: Tokenizer, folder: Path,
     _refused([], tmp_path, "no BPE model")
     _refused({}, tmp_path, "no BPE model")
     _refused(changed("model", type="Unigram"), tmp_path, "Unigram")
-    _refused(changed("model", byte_fallback=True), tmp_path, "byte_fallback")
+    _refused(changed("model", byte_fallback=True), tmp_path, "no token for 256 of the bytes")
     _refused({**good, "normalizer": {"type": "Lowercase"}}, tmp_path, "normaliser")
     _refused({**good, "decoder": {"type": "Metaspace"}}, tmp_path, "ByteLevel")
     _refused({**good, "pre_tokenizer": {"type": "Metaspace"}}, tmp_path, "Metaspace")

@@ -195,8 +195,8 @@ def test_only_what_the_assistant_says_is_trained(base: Path, chats: Path) -> Non
 
 
 def test_assistant_learns_to_answer_and_to_stop(base: Path, chats: Path, tmp_path: Path) -> None:
-    from eyas.runtime.engine import TorchEngine
     from eyas.runtime.sampling import Sampling
+    from eyas.runtime.torch_engine import TorchEngine
     from eyas.text.chat import render
 
     result = finetune.run(

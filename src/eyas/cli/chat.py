@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eyas.cli.models import open_model
+from eyas.cli.models import engine_options, open_model, penalty_option, speculation_options
 from eyas.cli.show import harmless
 from eyas.errors import EyasError
 
@@ -40,11 +40,23 @@ WHY_ENDED = {
 )
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="The longest answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
-def command(model: str, system: str | None, temperature: float, top_p: float, max_tokens: int, seed: int) -> None:
+@penalty_option
+@speculation_options
+@engine_options
+def command(
+    model: str,
+    system: str | None,
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    seed: int,
+    repetition_penalty: float,
+    **engine_flags: Any,
+) -> None:
     """Talk with a model.
 
-    MODEL is a model folder or LIFE/NAME. Each line is a turn; a backslash at its end continues it on the next. /help
-    lists the commands. Ctrl-C stops an answer and keeps the conversation, Ctrl-D ends it.
+    MODEL is a model folder, LIFE/NAME or a GGUF file. Each line is a turn; a backslash at its end continues it on the
+    next. /help lists the commands. Ctrl-C stops an answer and keeps the conversation, Ctrl-D ends it.
 
     \b
     Example:
@@ -54,10 +66,16 @@ def command(model: str, system: str | None, temperature: float, top_p: float, ma
     from eyas.runtime.chat import ChatSession
     from eyas.runtime.sampling import Sampling
 
-    engine, tokenizer = open_model(model)
+    engine, tokenizer = open_model(model, **engine_flags)
     if not {"<|im_start|>", "<|im_end|>"} <= set(tokenizer.special):
         raise EyasError(f"{model} has no chat tokens, so it cannot chat; see what it writes with: eyas dream {model}")
-    sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    sampling = Sampling(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        repetition_penalty=repetition_penalty,
+    )
     session = ChatSession(engine, system=system, sampling=sampling, on_tool=_print_call)
     converse(session, interactive=sys.stdin.isatty(), name=model.rstrip("/").rsplit("/", 1)[-1])
 

@@ -1,10 +1,11 @@
 """`eyas dream MODEL`: documents from nothing."""
 
 import sys
+from typing import Any
 
 import click
 
-from eyas.cli.models import open_model
+from eyas.cli.models import engine_options, open_model, penalty_option, speculation_options
 from eyas.cli.show import harmless, print_json
 
 
@@ -28,13 +29,25 @@ from eyas.cli.show import harmless, print_json
     help="Draw from the likeliest tokens that hold this probability together.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same dreams.")
+@penalty_option
+@speculation_options
+@engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of documents.")
 def command(
-    model: str, count: int, prompt: str, max_tokens: int, temperature: float, top_p: float, seed: int, as_json: bool
+    model: str,
+    count: int,
+    prompt: str,
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+    repetition_penalty: float,
+    as_json: bool,
+    **engine_flags: Any,
 ) -> None:
     """Let a model write documents from nothing.
 
-    MODEL is a model folder or LIFE/NAME. A document ends where the model ends it, or after --max-tokens.
+    MODEL is a model folder, LIFE/NAME or a GGUF file. A document ends where the model ends it, or after --max-tokens.
 
     \b
     Example:
@@ -42,9 +55,15 @@ def command(
     """
     from eyas.runtime.sampling import Sampling
 
-    engine, tokenizer = open_model(model)
-    start = [tokenizer.endoftext, *tokenizer.encode(prompt)]
-    sampling = Sampling(max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    engine, tokenizer = open_model(model, **engine_flags)
+    start = [tokenizer.start, *tokenizer.encode(prompt)]
+    sampling = Sampling(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        repetition_penalty=repetition_penalty,
+    )
     stops = {tokenizer.endoftext, *(tokenizer.special[name] for name in ("<|im_end|>",) if name in tokenizer.special)}
     completions = engine.generate([start] * count, sampling, stops)
     dreams = [

@@ -24,10 +24,11 @@ PACKAGES = (
     "click",
     "rich",
     "pyarrow",
+    "gguf",
 )
-OPTIONAL = ("datasets", "datasketch", "transformers", "playwright")
-# What decides whether bf16 products are fast on this processor.
-CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+OPTIONAL = ("datasets", "datasketch", "transformers", "llama-cpp-python", "playwright")
+# What decides whether bf16 and int8 products are fast on this processor.
+CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 
 def _package_version(name: str) -> str | None:
@@ -58,6 +59,13 @@ def _memory_gb() -> float | None:
         return None
 
 
+def _engine() -> str | None:
+    from eyas.runtime.library import library
+
+    loaded = library()
+    return loaded.eyas_simd().decode() if loaded is not None else None
+
+
 def collect() -> dict[str, Any]:
     """Versions and hardware, by name; None for what is absent."""
     import torch
@@ -75,6 +83,8 @@ def collect() -> dict[str, Any]:
         "gpu": gpus or None,
         # torch.compile needs one; without it training falls back to plain PyTorch.
         "C++ compiler": compiler,
+        # run.c as a library: "avx512 vnni bf16", "avx2", "neon" or "plain"; None where it cannot be compiled.
+        "C engine": _engine(),
         **{name: _package_version(name) for name in (*PACKAGES, *OPTIONAL)},
     }
 

@@ -19,14 +19,21 @@ VERBS = {
     "pretrain": "Train a base model on text.",
     "finetune": "Train an assistant from a base model and rows.",
     "eval": "Measure a model: bits per byte, and the exam on the world.",
+    "scale": "Fit a law of scale to a table of runs, and predict a larger one.",
+    "arena": "Rate models by their battles.",
+    "bench": "Measure how fast a model runs here, next to what the machine can do at most.",
     "next": "Show what a model expects next, and how surprised it was.",
     "dream": "Let a model write documents from nothing.",
     "chat": "Talk with a model.",
+    "export": "Write a model as one file for other programs: GGUF, llama2.c, Hugging Face.",
+    "import": "Make a model of other people's file: GGUF, llama2.c, a Hugging Face folder.",
+    "zip": "Compress a file with a model's own predictions.",
+    "unzip": "Open a file that eyas zip wrote, bit for bit.",
     "lineage": "Tell where a model comes from.",
     "env": "Print versions and hardware, for bug reports.",
 }
 # These words are Python's own, or would hide a standard module's name in tracebacks.
-MODULES = {"raise": "raise_", "eval": "eval_"}
+MODULES = {"raise": "raise_", "eval": "eval_", "import": "import_", "zip": "zip_"}
 
 DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space",

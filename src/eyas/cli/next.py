@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from eyas.cli.models import open_model, token_text
+from eyas.cli.models import engine_options, open_model, token_text
 from eyas.cli.show import print_json
 
 BAR_WIDTH = 30
@@ -21,13 +21,13 @@ class Shown:
     candidates: list[dict[str, Any]]
 
 
-def look(name: str, text: str, *, chat: bool, top: int, temperature: float) -> Shown:
+def look(name: str, text: str, *, chat: bool, top: int, temperature: float, **engine_flags: Any) -> Shown:
     """What model `name` expects after `text`, a document's beginning or (`chat`) a user's turn. Raises EyasError."""
     from eyas.runtime.next_token import expect
     from eyas.text.chat import render
 
-    engine, tokenizer = open_model(name)
-    ids = [tokenizer.endoftext, *tokenizer.encode(text)]
+    engine, tokenizer = open_model(name, **engine_flags)
+    ids = [tokenizer.start, *tokenizer.encode(text)]
     if chat:
         ids = render(tokenizer, [{"role": "user", "content": text}], add_generation_prompt=True).ids
     found = expect(engine, ids, top=top, temperature=temperature)
@@ -91,17 +91,20 @@ def surprise_style(bits: float) -> str:
     help="Flatten (> 1) or sharpen (< 1) the distribution.",
 )
 @click.option("--chat", is_flag=True, help="Take TEXT as a user's turn and look at how the answer would begin.")
+@engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
-def command(model: str, text: str, top: int, temperature: float, chat: bool, as_json: bool) -> None:
+def command(
+    model: str, text: str, top: int, temperature: float, chat: bool, as_json: bool, **engine_flags: Any
+) -> None:
     """Show what a model expects next, and how surprised it was.
 
-    MODEL is a model folder or LIFE/NAME. TEXT is the beginning of a document.
+    MODEL is a model folder, LIFE/NAME or a GGUF file. TEXT is the beginning of a document.
 
     \b
     Example:
       eyas next lives/first/base "The cat sat on a"
     """
-    found = look(model, text, chat=chat, top=top, temperature=temperature)
+    found = look(model, text, chat=chat, top=top, temperature=temperature, **engine_flags)
     if as_json:
         print_json(found)
     else:

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 
 from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.evals.exam import SECTIONS, ExamResult, take_exam
 from eyas.evals.heldout import HeldoutResult, heldout_documents, measure
-from eyas.model.checkpoint import load_model
 from eyas.progress import Progress
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.opening import GGUF, Kind, open_engine
 from eyas.store.lineage import FILE_NAME, ancestry
 from eyas.store.names import resolve_model
 from eyas.world.people import World
@@ -26,7 +24,7 @@ WORLD = "world"
 class EvalConfig(StageConfig):
     """`eyas eval`: what is None is taken from the model's own lineage."""
 
-    model: str = Field(description="Model folder or LIFE/NAME.")
+    model: str = Field(description="Model folder, LIFE/NAME or GGUF file.")
     tasks: list[Task] = Field([], description="bpb or exam; may be repeated (default: all that fit the model).")
     data: list[str] = Field([], description="Text to measure, read whole (default: what its training held out).")
     megabytes: float = Field(0.5, gt=0, description="Measure on at most this much text.")
@@ -34,6 +32,8 @@ class EvalConfig(StageConfig):
     people: int | None = Field(None, ge=2, description="Population of the world (default: as in training).")
     seed: int | None = Field(None, ge=0, description="Seed of the world (default: as in training).")
     skip_bad: bool = Field(False, description="Count and report what cannot be read instead of stopping.")
+    engine: Kind | None = Field(None, description="What computes, c or torch (default: torch on a GPU, else c).")
+    threads: int = Field(0, ge=0, description="Threads of the CPU; 0 is what suits the model.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Upbringing:
 
 def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
     """Measure a model. Raises EyasError when a task asks for what the model's lineage does not tell."""
-    folder = resolve_model(config.model)
+    folder = Path(config.model) if config.model.endswith(GGUF) else resolve_model(config.model)
     raised = _upbringing(folder)
     tasks: list[Task] = config.tasks or (["bpb", "exam"] if raised.examined and not config.data else ["bpb"])
     seed = raised.seed if config.seed is None else config.seed
@@ -77,8 +77,7 @@ def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
         raise EyasError(f"{config.model} does not tell what it was trained on; name text to measure with --data SRC")
     if "bpb" in tasks and not config.data and raised.val_fraction == 0:
         raise EyasError(f"the training of {config.model} held nothing out; name text to measure with --data SRC")
-    model, tokenizer = load_model(folder, device="cuda" if torch.cuda.is_available() else "cpu")
-    engine = TorchEngine(model, tokenizer)
+    engine = open_engine(folder, kind=config.engine, threads=config.threads)
     heldout = exam = None
     if "bpb" in tasks:
         documents = heldout_documents(

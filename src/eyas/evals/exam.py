@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eyas.evals.intervals import Share, wilson
-from eyas.runtime.engine import Completion, TorchEngine
+from eyas.runtime.engine import Completion, Engine
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import calculate
 from eyas.text.chat import parse_assistant, render
@@ -66,7 +66,7 @@ class ExamResult:
 
 
 def take_exam(
-    engine: TorchEngine, world: World, *, n: int = 500, seed: int = 0, progress: Callable[[str], None] = lambda _: None
+    engine: Engine, world: World, *, n: int = 500, seed: int = 0, progress: Callable[[str], None] = lambda _: None
 ) -> ExamResult:
     """Ask `n` questions a section greedily, and prompts unlike any of training; judge every answer."""
     answers: dict[str, list[Answer]] = {}
@@ -93,16 +93,16 @@ def _right(group: Sequence[Answer]) -> Share:
     return wilson(sum(answer.verdict == answer.question.right for answer in group), len(group))
 
 
-def complete(engine: TorchEngine, conversations: Sequence[Sequence[Message]]) -> list[Completion]:
+def complete(engine: Engine, conversations: Sequence[Sequence[Message]]) -> list[Completion]:
     """The assistant's next turn in each conversation, greedily."""
     tok = engine.tokenizer
     prompts = [render(tok, conversation, add_generation_prompt=True).ids for conversation in conversations]
-    room = engine.model.config.max_seq_len - MAX_TOKENS
+    room = engine.context - MAX_TOKENS
     prompts = [prompt if len(prompt) <= room else prompt[-room:] for prompt in prompts]
     return engine.generate(prompts, Sampling(max_tokens=MAX_TOKENS, temperature=0.0), {tok.im_end, tok.endoftext})
 
 
-def ask(engine: TorchEngine, questions: Sequence[Question]) -> list[Answer]:
+def ask(engine: Engine, questions: Sequence[Question]) -> list[Answer]:
     """Answer every question; a call of the calculator or of the notice board is answered and the turn continued."""
     tok = engine.tokenizer
     first = complete(engine, [question.prompt for question in questions])
@@ -142,7 +142,7 @@ def _tool_result(question: Question, function: dict[str, Any]) -> str:
     return "nothing found"
 
 
-def risk_coverage(engine: TorchEngine, known: Sequence[Answer], unknown: Sequence[Answer]) -> list[dict[str, float]]:
+def risk_coverage(engine: Engine, known: Sequence[Answer], unknown: Sequence[Answer]) -> list[dict[str, float]]:
     """Exact answers on known people against declines on unknown ones, over every threshold of the model's own doubt.
 
     Doubt is read off the thought that precedes an answer: log P("...: yes") - log P("...: no").

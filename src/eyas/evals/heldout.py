@@ -16,7 +16,7 @@ from eyas.data.documents import Document
 from eyas.data.sources import parse_source
 from eyas.data.split import split
 from eyas.errors import EyasError
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.engine import Engine
 
 _BOOTSTRAPS = 1000
 
@@ -86,7 +86,7 @@ def heldout_documents(
     return kept
 
 
-def document_bits(engine: TorchEngine, texts: Sequence[str]) -> tuple[NDArray[np.float64], int]:
+def document_bits(engine: Engine, texts: Sequence[str]) -> tuple[NDArray[np.float64], int]:
     """Bits the model needs for each text, its end included, and the number of tokens predicted.
 
     A text longer than the context is read in windows that overlap by half: every token but the first few has a past.
@@ -97,7 +97,7 @@ def document_bits(engine: TorchEngine, texts: Sequence[str]) -> tuple[NDArray[np
     windows: list[list[int]] = []
     owner: list[tuple[int, int]] = []
     for number, ids in enumerate(engine.tokenizer.encode_batch(list(texts))):
-        whole = [end, *(int(i) for i in ids), end]
+        whole = [engine.tokenizer.start, *(int(i) for i in ids), end]
         start, scored = 0, 1
         while scored < len(whole):
             stop = min(start + context, len(whole))
@@ -114,7 +114,7 @@ def document_bits(engine: TorchEngine, texts: Sequence[str]) -> tuple[NDArray[np
 
 
 def measure(
-    engine: TorchEngine, documents: Sequence[Document], source: str, *, kinds: Sequence[str] | None = None
+    engine: Engine, documents: Sequence[Document], source: str, *, kinds: Sequence[str] | None = None
 ) -> HeldoutResult:
     """Bits per byte of `documents`; `kinds` names each document's kind where known."""
     bits, tokens = document_bits(engine, [document.text for document in documents])

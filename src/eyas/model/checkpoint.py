@@ -42,7 +42,7 @@ def save_model(
     dtype = next(model.parameters()).dtype
     if dtype not in _DTYPES:
         raise EyasError(f"{folder}: weights of type {dtype} cannot be saved; use float32, bfloat16 or float16")
-    ends = {"bos_token_id": tokenizer.endoftext, "pad_token_id": tokenizer.pad}
+    ends = {"bos_token_id": tokenizer.start, "pad_token_id": tokenizer.pad}
     config = model.config.to_hf() | ends | {"eos_token_id": tokenizer.endoftext, "dtype": _DTYPES[dtype]}
     both_ends = ends | {"eos_token_id": end_ids(tokenizer)}
     with folder_atomic(folder, replace=replace) as beside:
@@ -57,7 +57,7 @@ def save_model(
 def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[Transformer, Tokenizer]:
-    """Read a model folder, ours or one of `transformers` (Qwen3, Llama), with its weights turned into `dtype`.
+    """Read a model folder, ours or one of `transformers` (Qwen3, Qwen2, Llama), with its weights turned into `dtype`.
 
     Raises EyasError for a missing, truncated or damaged file, weights that do not match config.json, a tokenizer that
     does not fit and architectures we do not compute. The model is in eval mode.
@@ -85,13 +85,14 @@ def load_weights(
     folder: Path, config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Transformer:
     """A Transformer of `config` with the folder's weights, read one tensor at a time. Raises EyasError."""
-    with torch.device("meta"):
-        model = Transformer(config)
-    model = model.to(dtype).materialize(device)
+    files = _weight_files(folder)
+    if config.n_params() > sum(file.stat().st_size for file in files):  # before memory is taken for them
+        raise EyasError(f"{files[0]} is damaged or cut short: config.json asks for {config.n_params():,} parameters")
+    model = unfilled(config, device=device, dtype=dtype)
     targets = hf_views(model)
     missing = set(targets)
     recorded = _recorded_hashes(folder)
-    for file in _weight_files(folder):
+    for file in files:
         if file.name in recorded and sha256_file(file) != recorded[file.name]:
             raise EyasError(f"{file} is damaged: its bytes are not those recorded in lineage.json; copy it afresh")
         for name, tensor in _tensors(file):
@@ -112,6 +113,22 @@ def load_weights(
     return model.eval()
 
 
+def unfilled(
+    config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Transformer:
+    """A Transformer of `config` whose weights are not yet set: fill every one of its `hf_views`."""
+    with torch.device("meta"):
+        model = Transformer(config)
+    return model.to(dtype).materialize(device)
+
+
+def stored_dtype(folder: Path) -> torch.dtype:
+    """The type that a model folder's weights have; float32 where config.json does not say. Raises EyasError."""
+    config = read_json(Path(folder) / "config.json", "model config")
+    name = str(config.get("dtype") or config.get("torch_dtype")) if isinstance(config, dict) else ""
+    return next((dtype for dtype, known in _DTYPES.items() if known == name), torch.float32)
+
+
 def hf_views(model: Transformer) -> dict[str, Tensor]:
     """Hugging Face name -> the part of our (fused) parameter that holds it; writing to a view writes to the model."""
     c = model.config
@@ -126,6 +143,9 @@ def hf_views(model: Transformer) -> dict[str, Tensor]:
         views[f"{layer}.self_attn.k_proj.weight"] = k
         views[f"{layer}.self_attn.v_proj.weight"] = v
         views[f"{layer}.self_attn.o_proj.weight"] = block.out.weight.detach()
+        if c.qkv_bias:
+            biases = torch.split(block.qkv.bias.detach(), [query, shared, shared])
+            views |= {f"{layer}.self_attn.{name}_proj.bias": bias for name, bias in zip("qkv", biases, strict=True)}
         if c.qk_norm:
             views[f"{layer}.self_attn.q_norm.weight"] = cast(Tensor, block.q_norm.weight).detach()
             views[f"{layer}.self_attn.k_norm.weight"] = cast(Tensor, block.k_norm.weight).detach()
@@ -216,6 +236,17 @@ def _recorded_hashes(folder: Path) -> dict[str, str]:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def card_text(folder: Path) -> str:
+    """What a model folder's README.md says below its YAML and above the line on its shape; "" where there is none."""
+    try:
+        text = (Path(folder) / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    body = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+    above, _, last = body.strip().rpartition("\n\n")
+    return above.strip() if last.endswith(".") and " parameters: " in last else body.strip()
 
 
 def _card(text: str, name: str, config: ModelConfig) -> str:

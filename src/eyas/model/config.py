@@ -8,13 +8,40 @@ from typing import Any, Self
 from eyas.errors import EyasError
 
 HEAD_DIM = 64  # one head size for all presets: the fastest on CPU and the one every GPU kernel knows
+LONGEST_CONTEXT = 1 << 20  # tokens that other people's files may ask for: the rotary tables are made for all of them
 _MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
+_ARCHITECTURES = {"qwen3": "Qwen3ForCausalLM", "qwen2": "Qwen2ForCausalLM", "llama": "LlamaForCausalLM"}
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
 @dataclass(frozen=True)
+class RopeScaling:
+    """How Llama 3 stretches the rotary waves for a longer context (`rope_type: llama3`).
+
+    Waves longer than original_context / low_freq_factor turn `factor` times slower, those shorter than
+    original_context / high_freq_factor stay, those between are blended.
+    """
+
+    factor: float
+    low_freq_factor: float
+    high_freq_factor: float
+    original_context: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value > 0):
+                raise EyasError(f"model config: RoPE scaling's {field.name} must be above zero, not {value}")
+        if self.high_freq_factor <= self.low_freq_factor:
+            raise EyasError("model config: RoPE scaling's high_freq_factor must be above its low_freq_factor")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """A decoder-only Transformer in the Qwen3 shape; with `qk_norm` off it is the Llama shape."""
+    """A decoder-only Transformer in the Qwen3 shape; with `qk_norm` off it is the Llama shape.
+
+    `qkv_bias` (Qwen2) and `rope_scaling` (Llama 3.1 and later) are for other people's models; eyas trains without.
+    """
 
     vocab_size: int
     n_layer: int
@@ -28,12 +55,18 @@ class ModelConfig:
     norm_eps: float = 1e-6
     tie_embeddings: bool = True
     qk_norm: bool = True
+    qkv_bias: bool = False
+    rope_scaling: RopeScaling | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, bool) and not (math.isfinite(value) and value > 0):
+            if isinstance(value, bool | RopeScaling) or value is None:
+                continue
+            if not (math.isfinite(value) and value > 0):
                 raise EyasError(f"model config: {field.name} must be above zero, not {value}")
+        if self.qk_norm and self.qkv_bias:
+            raise EyasError("model config: no architecture has both qk_norm and qkv_bias")
         if self.n_head % self.n_kv_head:
             raise EyasError(f"model config: {self.n_head} heads cannot share {self.n_kv_head} key-value heads evenly")
         if self.head_dim % 2:
@@ -80,7 +113,8 @@ class ModelConfig:
         """Exact number of trained parameters; tied embeddings count once."""
         attention = self.n_embd * self.head_dim * 2 * (self.n_head + self.n_kv_head)
         norms = 2 * self.n_embd + (2 * self.head_dim if self.qk_norm else 0)
-        block = attention + 3 * self.n_embd * self.n_ff + norms
+        biases = (self.n_head + 2 * self.n_kv_head) * self.head_dim if self.qkv_bias else 0
+        block = attention + 3 * self.n_embd * self.n_ff + norms + biases
         tables = (1 if self.tie_embeddings else 2) * self.vocab_size * self.n_embd
         return self.n_layer * block + tables + self.n_embd
 
@@ -96,11 +130,21 @@ class ModelConfig:
         """
         return 6 * self.n_multiplying() + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
 
+    @property
+    def family(self) -> str:
+        """The field's name for this shape: `qwen3`, `qwen2` or `llama`."""
+        return "qwen3" if self.qk_norm else "qwen2" if self.qkv_bias else "llama"
+
     def to_hf(self) -> dict[str, Any]:
         """The fields of a Hugging Face `config.json` that concern the shape."""
+        own: dict[str, dict[str, Any]] = {
+            "qwen3": {"attention_bias": False, "use_sliding_window": False, "sliding_window": None},
+            "qwen2": {"use_sliding_window": False, "sliding_window": None},
+            "llama": {"attention_bias": False, "mlp_bias": False},
+        }
         return {
-            "architectures": ["Qwen3ForCausalLM" if self.qk_norm else "LlamaForCausalLM"],
-            "model_type": "qwen3" if self.qk_norm else "llama",
+            "architectures": [_ARCHITECTURES[self.family]],
+            "model_type": self.family,
             "vocab_size": self.vocab_size,
             "num_hidden_layers": self.n_layer,
             "hidden_size": self.n_embd,
@@ -110,32 +154,48 @@ class ModelConfig:
             "intermediate_size": self.n_ff,
             "max_position_embeddings": self.max_seq_len,
             "rope_theta": self.rope_theta,
-            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
             "rms_norm_eps": self.norm_eps,
             "tie_word_embeddings": self.tie_embeddings,
             "hidden_act": "silu",
-            "attention_bias": False,
             "attention_dropout": 0.0,
             "use_cache": True,
-            **({"use_sliding_window": False, "sliding_window": None} if self.qk_norm else {"mlp_bias": False}),
+            **self._rope_to_hf(),
+            **own[self.family],
         }
+
+    def _rope_to_hf(self) -> dict[str, Any]:
+        """`rope_parameters` (`transformers` 5) and, where the waves are stretched, `rope_scaling` (4)."""
+        if self.rope_scaling is None:
+            return {"rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta}}
+        scaling = {
+            "rope_type": "llama3",
+            "factor": self.rope_scaling.factor,
+            "low_freq_factor": self.rope_scaling.low_freq_factor,
+            "high_freq_factor": self.rope_scaling.high_freq_factor,
+            "original_max_position_embeddings": self.rope_scaling.original_context,
+        }
+        return {"rope_scaling": scaling, "rope_parameters": scaling | {"rope_theta": self.rope_theta}}
 
     @classmethod
     def from_hf(cls, config: dict[str, Any], where: str = "config.json") -> Self:
-        """Read a Qwen3 or Llama `config.json`; `where` names the file in errors.
+        """Read a Qwen3, Qwen2 or Llama `config.json`; `where` names the file in errors.
 
         Raises EyasError for other architectures and for variants this Transformer does not compute.
         """
         if not isinstance(config, dict):
             raise EyasError(f"{where} must hold a JSON object")
         named = config.get("architectures") or [config.get("model_type")]
-        kind = {"Qwen3ForCausalLM": "qwen3", "LlamaForCausalLM": "llama"}.get(str(named[0]), str(named[0]))
-        if kind not in ("qwen3", "llama"):
-            raise EyasError(f"{where}: architecture {named[0]} is not supported; eyas reads Qwen3 and Llama models")
+        kind = {name: family for family, name in _ARCHITECTURES.items()}.get(str(named[0]), str(named[0]))
+        if kind not in _ARCHITECTURES:
+            raise EyasError(
+                f"{where}: architecture {named[0]} is not supported; eyas reads Qwen3, Qwen2 and Llama models"
+            )
         _refuse_variants(config, where)
         try:
             n_head = int(config["num_attention_heads"])
             n_embd = int(config["hidden_size"])
+            if (context := int(config["max_position_embeddings"])) > LONGEST_CONTEXT:
+                raise EyasError(f"{where}: a context of {context:,} is beyond the {LONGEST_CONTEXT:,} that eyas reads")
             return cls(
                 vocab_size=int(config["vocab_size"]),
                 n_layer=int(config["num_hidden_layers"]),
@@ -144,11 +204,13 @@ class ModelConfig:
                 n_kv_head=int(config.get("num_key_value_heads") or n_head),
                 head_dim=int(config.get("head_dim") or (128 if kind == "qwen3" else n_embd // n_head)),
                 n_ff=int(config["intermediate_size"]),
-                max_seq_len=int(config["max_position_embeddings"]),
+                max_seq_len=context,
                 rope_theta=_rope_theta(config),
                 norm_eps=float(config.get("rms_norm_eps", 1e-6)),
                 tie_embeddings=bool(config.get("tie_word_embeddings", False)),
                 qk_norm=kind == "qwen3",
+                qkv_bias=kind == "qwen2",
+                rope_scaling=_rope_scaling(config),
             )
         except KeyError as error:
             raise EyasError(f"{where} lacks {error}; it is no complete model config") from error
@@ -203,12 +265,28 @@ def _rope_theta(config: dict[str, Any]) -> float:
     return float(inner.get("rope_theta") or config.get("rope_theta") or 10_000.0)
 
 
+def _rope_scaling(config: dict[str, Any]) -> RopeScaling | None:
+    """Llama 3's scaling where the config asks for it (`_refuse_variants` has seen that there is no other)."""
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if _rope_type(scaling) != "llama3":
+        return None
+    return RopeScaling(
+        factor=float(scaling["factor"]),
+        low_freq_factor=float(scaling["low_freq_factor"]),
+        high_freq_factor=float(scaling["high_freq_factor"]),
+        original_context=int(scaling["original_max_position_embeddings"]),
+    )
+
+
+def _rope_type(scaling: Any) -> Any:
+    return scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
+
+
 def _refuse_variants(config: dict[str, Any], where: str) -> None:
     """Raise EyasError for switches that would silently compute something else."""
-    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
-    if kind not in (None, "default"):
-        raise EyasError(f"{where}: RoPE scaling {kind!r} is not supported; use a model without rope_scaling")
+    kind = _rope_type(config.get("rope_scaling") or config.get("rope_parameters") or {})
+    if kind not in (None, "default", "llama3"):
+        raise EyasError(f"{where}: RoPE scaling {kind!r} is not supported; use a model without it, or with llama3's")
     for switch in ("attention_bias", "mlp_bias", "use_sliding_window"):
         if config.get(switch):
             raise EyasError(f"{where}: {switch} is not supported; eyas reads models without it")

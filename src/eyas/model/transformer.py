@@ -16,7 +16,7 @@ from eyas.errors import EyasError
 from eyas.model import induction
 from eyas.model.attention import causal_attention
 from eyas.model.cache import KVCache, LayerCache
-from eyas.model.config import ModelConfig
+from eyas.model.config import ModelConfig, RopeScaling
 
 
 class RMSNorm(nn.Module):
@@ -71,7 +71,7 @@ class Block(nn.Module):
         c = config
         self.n_head, self.n_kv_head, self.head_dim = c.n_head, c.n_kv_head, c.head_dim
         self.attn_norm = RMSNorm(c.n_embd, c.norm_eps)
-        self.qkv = nn.Linear(c.n_embd, (c.n_head + 2 * c.n_kv_head) * c.head_dim, bias=False)
+        self.qkv = nn.Linear(c.n_embd, (c.n_head + 2 * c.n_kv_head) * c.head_dim, bias=c.qkv_bias)
         self.q_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
         self.out = nn.Linear(c.n_head * c.head_dim, c.n_embd, bias=False)
@@ -173,6 +173,8 @@ class Transformer(nn.Module):
         normal(self.embed.weight, 0.02 if c.tie_embeddings else induction.EMBEDDING)
         for block in cast("list[Block]", self.blocks):
             normal(block.qkv.weight, c.n_embd**-0.5)
+            if c.qkv_bias:
+                block.qkv.bias.zero_()
             normal(block.gate_up.weight, c.n_embd**-0.5)
             block.out.weight.zero_()
             block.down.weight.zero_()
@@ -225,5 +227,17 @@ def document_mask(doc_ids: Tensor) -> Tensor:
 def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
     """cos and sin of position * theta^(-2 i / head_dim), each (max_seq_len, head_dim / 2) in fp32 (Su et al. 2021)."""
     exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
-    angles = torch.outer(torch.arange(config.max_seq_len, dtype=torch.float32), 1.0 / config.rope_theta**exponents)
+    speeds = 1.0 / config.rope_theta**exponents
+    if config.rope_scaling is not None:
+        speeds = speeds / rope_divisors(config, config.rope_scaling)
+    angles = torch.outer(torch.arange(config.max_seq_len, dtype=torch.float32), speeds)
     return angles.cos(), angles.sin()
+
+
+def rope_divisors(config: ModelConfig, scaling: RopeScaling) -> Tensor:
+    """How many times slower each rotary pair turns under `scaling`: (head_dim / 2,) fp32, from 1 to its factor."""
+    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    turns = scaling.original_context / (2 * math.pi * config.rope_theta**exponents)  # in the original context
+    kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
+    kept = kept.clamp(0, 1)
+    return 1 / ((1 - kept) / scaling.factor + kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from eyas.errors import EyasError
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.engine import Engine
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import Tool, calculate, run_tool
 from eyas.text.chat import parse_assistant, render
@@ -23,7 +23,7 @@ class ChatSession:
     the model reads them; leave them out for a model trained without. `on_tool(name, arguments, answer)` hears of calls.
     """
 
-    engine: TorchEngine
+    engine: Engine
     system: str | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     tool_specs: Sequence[Mapping[str, Any]] | None = None

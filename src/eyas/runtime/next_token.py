@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyas.runtime.engine import TorchEngine
+from eyas.runtime.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Expectation:
     candidates: list[Candidate]
 
 
-def expect(engine: TorchEngine, ids: Sequence[int], *, top: int = 10, temperature: float = 1.0) -> Expectation:
+def expect(engine: Engine, ids: Sequence[int], *, top: int = 10, temperature: float = 1.0) -> Expectation:
     """The distribution after `ids` (the `top` likeliest tokens, ties by id) and the surprise at each token of them.
 
     Begin a document with <|endoftext|>, so that its first word is judged too. `temperature` above 0 bends only the

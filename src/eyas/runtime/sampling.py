@@ -1,12 +1,10 @@
-"""From logits to the next token: greedy, temperature, top-k, top-p, min-p; each row draws from a stream of its own."""
+"""How the next token is chosen: greedy, temperature, top-k, top-p, min-p; each row draws from a stream of its own."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from eyas.errors import EyasError
 
@@ -21,6 +19,7 @@ class Sampling:
     top_p: float = 1.0  # keep the likeliest tokens that together hold this probability
     min_p: float = 0.0  # drop tokens below this share of the likeliest one's probability
     seed: int = 0
+    repetition_penalty: float = 1.0  # above 1: what prompt and answer hold already is made less likely, before all else
 
     def __post_init__(self) -> None:
         for name, good, want in (
@@ -29,9 +28,24 @@ class Sampling:
             ("top-k", self.top_k >= 0, "0 (all) or more"),
             ("top-p", 0 < self.top_p <= 1, "above 0 and at most 1"),
             ("min-p", 0 <= self.min_p <= 1, "between 0 and 1"),
+            ("repetition-penalty", 0 < self.repetition_penalty < math.inf, "above 0 (1: none)"),
         ):
             if not good:
                 raise EyasError(f"--{name} must be {want}, not {getattr(self, name.replace('-', '_'))}")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One token to be chosen from a row of logits.
+
+    `draw` in [0, 1) decides when the temperature is above 0. `allowed` is a bit mask, uint32 words, id i at bit i % 32
+    of word i // 32; None allows all. `said` are the distinct ids (int32) that the repetition penalty applies to.
+    """
+
+    sampling: Sampling
+    draw: float
+    allowed: NDArray[np.uint32] | None = None
+    said: NDArray[np.int32] | None = None
 
 
 def uniforms(seed: int, row: int, count: int) -> NDArray[np.float64]:
@@ -41,30 +55,63 @@ def uniforms(seed: int, row: int, count: int) -> NDArray[np.float64]:
     return np.random.Generator(np.random.Philox(key=key)).random(count)
 
 
-def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
-    """logits (B, V) -> the distribution (B, V) that is drawn from, in fp32; temperature 0 puts all on the likeliest."""
-    if sampling.temperature == 0:
-        return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).float()
-    scaled = logits.float() / sampling.temperature
-    if 0 < sampling.top_k < scaled.shape[-1]:
-        least = scaled.topk(sampling.top_k).values[:, -1:]
-        scaled = scaled.masked_fill(scaled < least, -math.inf)
-    if sampling.top_p < 1:
-        ranked, order = scaled.softmax(-1).sort(descending=True, stable=True)
-        before = ranked.cumsum(-1) - ranked  # what likelier tokens hold already; the likeliest always stays
-        drop = torch.zeros_like(before, dtype=torch.bool).scatter_(1, order, before >= sampling.top_p)
-        scaled = scaled.masked_fill(drop, -math.inf)
-    if sampling.min_p > 0:
-        least = scaled.max(-1, keepdim=True).values + math.log(sampling.min_p)
-        scaled = scaled.masked_fill(scaled < least, -math.inf)
-    return scaled.softmax(-1)
+def distribution(logits: NDArray[np.float32], ask: Ask) -> NDArray[np.float64]:
+    """logits (V,) -> the probabilities (V,) that `ask` draws from; temperature 0 puts all on the likeliest.
+
+    The rules in plain words; the engines' own choosers are held equal to it. Raises EyasError when nothing is allowed.
+    """
+    rules = ask.sampling
+    scores = logits.astype(np.float64)
+    if ask.said is not None and rules.repetition_penalty != 1:
+        part = scores[ask.said]
+        scores[ask.said] = np.where(part > 0, part / rules.repetition_penalty, part * rules.repetition_penalty)
+    if ask.allowed is not None:
+        scores[~unpacked(ask.allowed, len(scores))] = -math.inf
+    if not scores.max() > -math.inf:
+        raise nothing_allowed()
+    if rules.temperature == 0:
+        chances = np.zeros_like(scores)
+        chances[scores.argmax()] = 1.0
+        return chances
+    scores /= rules.temperature
+    if 0 < rules.top_k < len(scores):
+        scores[scores < np.partition(scores, -rules.top_k)[-rules.top_k]] = -math.inf
+    if rules.top_p < 1:
+        chances = _softmax(scores)
+        order = np.argsort(-chances, kind="stable")
+        before = chances[order].cumsum() - chances[order]  # what likelier tokens hold; the likeliest always stays
+        scores[order[before >= rules.top_p]] = -math.inf
+    if rules.min_p > 0:
+        scores[scores < scores.max() + math.log(rules.min_p)] = -math.inf
+    return _softmax(scores)
 
 
-def pick(logits: Tensor, sampling: Sampling, draws: Tensor) -> Tensor:
-    """One token a row: logits (B, V), draws (B,) in [0, 1) -> ids (B,), by inverting the cumulative distribution."""
-    if sampling.temperature == 0:
-        return logits.argmax(-1)
-    cumulative = probabilities(logits, sampling).cumsum(-1, dtype=torch.float64)
-    targets = draws.to(cumulative)[:, None] * cumulative[:, -1:]
+def draw_from(chances: NDArray[np.float64], draw: float) -> int:
+    """The id at which the cumulative distribution of `chances` (V,), which need not sum to 1, passes `draw`."""
+    cumulative = chances.cumsum()
     # strictly above the target, so that a token of probability 0 is never hit, not even by a draw of 0
-    return (cumulative <= targets).sum(-1).clamp_(max=logits.shape[-1] - 1)
+    found = int(np.searchsorted(cumulative, draw * cumulative[-1], side="right"))
+    return min(found, int(np.flatnonzero(chances)[-1]))
+
+
+def log_chance(logits: NDArray[np.float32], token: int) -> float:
+    """log softmax(logits)[token] in nats, logits (V,)."""
+    wide = logits.astype(np.float64)
+    top = wide.max()
+    return float(wide[token] - top - math.log(np.exp(wide - top).sum()))
+
+
+def unpacked(allowed: NDArray[np.uint32], count: int) -> NDArray[np.bool_]:
+    """A bit mask as (count,) bool."""
+    return np.unpackbits(allowed.view(np.uint8), count=count, bitorder="little").astype(bool)
+
+
+def nothing_allowed() -> EyasError:
+    """What is raised when a mask leaves no token; the caller's grammar should have allowed an end."""
+    return EyasError("the grammar allows no token here, not even an end; mend the grammar")
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(scores - scores.max())
+    total: NDArray[np.float64] = powers / powers.sum()
+    return total

@@ -100,6 +100,21 @@ def build_spec(learned: Sequence[bytes]) -> dict[str, Any]:
     """The `tokenizer.json` of eyas: 16 specials, 256 bytes, then the `learned` tokens in order."""
     tokens = [bytes([byte]) for byte in range(256)] + list(learned)
     vocab = {token: i for i, token in enumerate([*SPECIAL_TOKENS, *map(to_chars, tokens)])}
+    merges = [(to_chars(left), to_chars(right)) for left, right in pairs_of(tokens)]
+    return byte_level_spec(vocab, merges, {token: token not in _VISIBLE for token in SPECIAL_TOKENS})
+
+
+def byte_level_spec(
+    vocab: Mapping[str, int],
+    merges: Iterable[tuple[str, str]],
+    added: Mapping[str, bool],
+    *,
+    pattern: str = QWEN2_PATTERN,
+    ignore_merges: bool = False,
+) -> dict[str, Any]:
+    """A byte-level BPE `tokenizer.json`; `vocab` holds the `added` tokens too, which map to whether they are hidden
+    when special tokens are skipped. `ignore_merges`: a word that is a token is that token, whatever the merges say.
+    """
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     return {
         "version": "1.0",
@@ -107,21 +122,21 @@ def build_spec(learned: Sequence[bytes]) -> dict[str, Any]:
         "padding": None,
         "added_tokens": [
             {
-                "id": i,
+                "id": vocab[token],
                 "content": token,
                 "single_word": False,
                 "lstrip": False,
                 "rstrip": False,
                 "normalized": False,
-                "special": token not in _VISIBLE,
+                "special": special,
             }
-            for i, token in enumerate(SPECIAL_TOKENS)
+            for token, special in added.items()
         ],
         "normalizer": None,
         "pre_tokenizer": {
             "type": "Sequence",
             "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": QWEN2_PATTERN}, "behavior": "Isolated", "invert": False},
+                {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
                 byte_level,
             ],
         },
@@ -135,9 +150,9 @@ def build_spec(learned: Sequence[bytes]) -> dict[str, Any]:
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": [[to_chars(left), to_chars(right)] for left, right in pairs_of(tokens)],
+            "ignore_merges": ignore_merges,
+            "vocab": dict(vocab),
+            "merges": [list(pair) for pair in merges],
         },
     }
 
@@ -153,6 +168,26 @@ class Layout:
     merged: list[bytes]  # results of merges, in order
     pattern: str | None  # the one pre-tokenizer regex, None when there are several steps
     nfc: bool
+    space_first: bool = False  # a space is put before every text (SentencePiece)
+    pieces: bool = False  # SentencePiece, not byte-level
+
+
+def read_model(spec: Mapping[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The vocabulary and the merges of a BPE spec; raises what Python raises when they are damaged."""
+    vocab = {str(token): int(i) for token, i in spec["model"]["vocab"].items()}
+    return vocab, [_merge(merge) for merge in spec["model"]["merges"]]
+
+
+def read_added(spec: Mapping[str, Any]) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The added tokens: name -> id, and apart from them those of white space only. Raises as `read_model` does."""
+    added = spec.get("added_tokens") or []
+    special = {str(token["content"]): int(token["id"]) for token in added if token["content"].strip()}
+    return special, [token for token in added if not token["content"].strip()]
+
+
+def split_pattern(spec: Mapping[str, Any]) -> str | None:
+    """The one regex that a byte-level `tokenizer.json` splits text with; None for a chain of several."""
+    return _pattern(spec.get("pre_tokenizer"), lambda why: EyasError(f"the tokenizer cannot be used: {why}"))
 
 
 def read_layout(spec: Any, name: str) -> Layout:
@@ -177,19 +212,18 @@ def read_layout(spec: Any, name: str) -> Layout:
         raise refuse("its decoder is not ByteLevel")
     pattern = _pattern(spec.get("pre_tokenizer"), refuse)
 
-    added = spec.get("added_tokens") or []
     try:
-        special = {str(token["content"]): int(token["id"]) for token in added if token["content"].strip()}
-        vocab = {str(token): int(i) for token, i in model["vocab"].items()}
-        merges = [_merge(merge) for merge in model["merges"]]
+        vocab, merges = read_model(spec)
+        special, blanks = read_added(spec)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise refuse(f"it is damaged ({type(error).__name__}: {error})") from error
-    return _assemble(spec, special, vocab, merges, pattern, normalizer is not None, refuse)
+    return _assemble(spec, special, blanks, vocab, merges, pattern, normalizer is not None, refuse)
 
 
 def _assemble(
     spec: Mapping[str, Any],
     special: dict[str, int],
+    blanks: list[dict[str, Any]],
     vocab: Mapping[str, int],
     merges: Iterable[tuple[str, str]],
     pattern: str | None,
@@ -224,7 +258,6 @@ def _assemble(
     if clash := [token for token, i in special.items() if i in by_id or i < 0]:
         raise refuse(f"the id of its special token {clash[0]!r} is also a text token's")
     by_id.update({i: token.encode("utf-8", "replace") for token, i in special.items()})
-    blanks = [token for token in spec.get("added_tokens") or [] if not token["content"].strip()]
     by_id.update({int(token["id"]): token["content"].encode() for token in blanks})
     if not by_id or max(by_id) >= 1 << 24:
         raise refuse("its ids are out of any sensible range")

@@ -112,7 +112,7 @@ class _Writer:
         else:
             of_byte = np.repeat(self.made, [len(piece.encode()) for piece in self.pieces])
             count = np.concatenate([[0], np.cumsum(of_byte)])
-            ends = np.cumsum(self.tok.token_bytes[ids])
+            ends = np.maximum(np.cumsum(self.tok.token_bytes[ids]) - self.tok.prefix_bytes, 0)
             starts = np.concatenate([[0], ends[:-1]])
             self.mask += (count[ends] > count[starts]).tolist()
         self.pieces, self.made = [], []

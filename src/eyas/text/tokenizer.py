@@ -20,6 +20,7 @@ from eyas.errors import EyasError
 from eyas.files import read_json, write_atomic
 from eyas.text.blanks import cut_blanks
 from eyas.text.bpe import QWEN2_PATTERN, SPECIAL_TOKENS, build_spec, dump_spec, grouped, read_layout, to_chars
+from eyas.text.pieces import is_pieces, read_pieces
 
 CHAT_TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text(encoding="utf-8")
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
@@ -37,7 +38,7 @@ _CONFIG = {
 
 
 class Tokenizer:
-    """A byte-level BPE tokenizer: eyas's own or a foreign one of the same kind.
+    """A BPE tokenizer: eyas's own byte-level one, or a foreign one of its kind or of SentencePiece's (`pieces`).
 
     Text is data: `encode` and `encode_batch` never yield a special id, whatever the text spells. Lone surrogates,
     which no UTF-8 can carry, are encoded as U+FFFD.
@@ -45,8 +46,11 @@ class Tokenizer:
 
     def __init__(self, spec: dict[str, Any], config: dict[str, Any] | None = None, name: str = "tokenizer.json"):
         """`spec` is the parsed `tokenizer.json`, `config` the parsed `tokenizer_config.json`. Raises EyasError."""
-        layout = read_layout(spec, name)
+        layout = read_pieces(spec, name) if is_pieces(spec) else read_layout(spec, name)
         self._spec = spec
+        self.pieces = layout.pieces
+        """Bytes that encoding puts before every text: the space of SentencePiece, else 0."""
+        self.prefix_bytes = int(layout.space_first)
         self.vocab_size = len(layout.token_bytes)
         self.special: dict[str, int] = layout.special
         if config is None:  # of the tokens that ours names, keep those this tokenizer has
@@ -96,6 +100,9 @@ class Tokenizer:
         config = read_json(beside, "tokenizer config") if beside.exists() else None
         if config is not None and not isinstance(config, dict):
             raise EyasError(f"tokenizer config {beside} is damaged: it holds no object")
+        template = file.with_name("chat_template.jinja")
+        if config is not None and template.exists():
+            config["chat_template"] = template.read_text(encoding="utf-8", errors="replace")
         return cls(spec, config, str(file))
 
     def save(self, folder: Path | str) -> None:
@@ -107,7 +114,21 @@ class Tokenizer:
         write_atomic(folder / "tokenizer.json", dump_spec(self._spec) + "\n")
         config_text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
         write_atomic(folder / "tokenizer_config.json", config_text + "\n")
-        write_atomic(folder / "chat_template.jinja", CHAT_TEMPLATE)
+        if self.chat_template is not None:
+            write_atomic(folder / "chat_template.jinja", self.chat_template)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The parsed `tokenizer.json`; not to be changed."""
+        return self._spec
+
+    @property
+    def chat_template(self) -> str | None:
+        """Eyas's own template where the tokenizer has ChatML's marks, else the one it came with, if any."""
+        if "<|im_start|>" in self.special:
+            return CHAT_TEMPLATE
+        own = self._config.get("chat_template")
+        return own if isinstance(own, str) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Tokenizer, (self._spec, self._config))
@@ -127,8 +148,15 @@ class Tokenizer:
         raise EyasError(f"this tokenizer has no {names[0]} token; use one that has, or train one with eyas tokenizer")
 
     @property
+    def start(self) -> int:
+        """The id that documents begin with: `endoftext`, or the mark of their own that some foreign tokenizers have."""
+        name = self._config.get("bos_token")
+        name = name.get("content") if isinstance(name, dict) else name
+        return self.special[name] if isinstance(name, str) and name in self.special else self.endoftext
+
+    @property
     def endoftext(self) -> int:
-        """The id that starts and separates documents (a foreign tokenizer's end of text)."""
+        """The id that separates and ends documents (a foreign tokenizer's end of text)."""
         return self._named("<|endoftext|>", "<|end_of_text|>", self._config.get("eos_token"))
 
     @property
@@ -142,7 +170,8 @@ class Tokenizer:
     @property
     def pad(self) -> int:
         """The id that fills up a batch; never an end, except in tokenizers that have nothing else."""
-        return self._named("<|pad|>", self._config.get("pad_token"), "<|endoftext|>", "<|end_of_text|>")
+        names = ("<|pad|>", self._config.get("pad_token"), "<|endoftext|>", "<|end_of_text|>")
+        return self._named(*names, self._config.get("eos_token"))
 
     @cached_property
     def special_pattern(self) -> re.Pattern[str]:

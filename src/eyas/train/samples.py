@@ -13,8 +13,8 @@ def sampler(
     tokenizer: Tokenizer, *, prompt: list[int] | None = None, max_tokens: int = 64
 ) -> Callable[[nn.Module], str]:
     """A function of a model that continues `prompt` (default: the start of a document), always by the same draws."""
-    from eyas.runtime.engine import TorchEngine
     from eyas.runtime.sampling import Sampling
+    from eyas.runtime.torch_engine import TorchEngine
 
     def sample(model: nn.Module) -> str:
         was_training = model.training
