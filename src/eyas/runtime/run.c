@@ -1569,31 +1569,37 @@ static void quantize(int type, const float *x, uint8_t *p, int count) {
     }
 }
 
-// The next n columns (32, or fewer at the end) of one lane, between its packed form and the bytes that ggml has for
-// them, from one to the other. The strip goes on to the columns behind.
-static inline void copy_columns(const Matrix *m, Strip *w, int lane, int n, uint8_t *p, bool pack) {
+// The next n columns (32, or fewer at the end) of one lane as the bytes that ggml has for them. The strip goes on.
+static inline void unpack_columns(const Matrix *m, Strip *w, int lane, int n, uint8_t *p) {
     size_t size = unit_bytes(m->type) / 16;
-    uint32_t word, flip = m->type == Q8_0 ? 0x80808080u : 0; // + 128, or - 128
-    if (in_blocks(m->type)) {
-        uint16_t *scale = w->scales + lane;
-        memcpy(pack ? (void *)scale : p, pack ? p : (void *)scale, 2);
-        w->scales += 16 * w->together, p += 2;
-    }
+    uint32_t word, flip = m->type == Q8_0 ? 0x80808080u : 0; // - 128
+    if (in_blocks(m->type)) memcpy(p, w->scales + lane, 2), w->scales += 16 * w->together, p += 2;
     for (int k = 0; k < n; k += unit_columns(m->type), w->at += w->step, p += size) {
-        uint8_t *packed = w->at + (size_t)lane * size, *from = pack ? p : packed, *to = pack ? packed : p;
-        memcpy(&word, from, size == 4 ? 4 : 2);
+        memcpy(&word, w->at + (size_t)lane * size, size == 4 ? 4 : 2);
         word ^= flip;
-        memcpy(to, &word, size == 4 ? 4 : 2);
+        memcpy(p, &word, size == 4 ? 4 : 2);
     }
 }
 
-static void pack_row(const Matrix *m, int row, uint8_t *p) {
+// The other way round, a type at a time: this is where the start of a program spends its time.
+static void pack_row(const Matrix *m, int row, const uint8_t *p) {
     Strip w = strip_of(m, row / 16);
-    for (int k = 0; k < m->columns; k += 32) {
-        int n = m->columns - k < 32 ? m->columns - k : 32;
-        copy_columns(m, &w, row % 16, n, p, true);
-        p += bytes_of(m->type, n);
-    }
+    int lane = row % 16, words = m->type == Q8_0 ? 8 : 4;
+    if (m->type == F16)
+        for (int k = 0; k < m->columns; k++, w.at += w.step, p += 2) memcpy(w.at + 2 * lane, p, 2);
+    else if (!in_blocks(m->type)) // a float, or two bf16
+        for (int k = 0; k < m->columns; k += unit_columns(m->type), w.at += w.step, p += 4)
+            memcpy(w.at + 4 * lane, p, 4);
+    else
+        for (int k = 0; k < m->columns; k += 32, p += 2 + 4 * words, w.scales += 16 * w.together) {
+            memcpy(w.scales + lane, p, 2);
+            for (int j = 0; j < words; j++, w.at += w.step) {
+                uint32_t word;
+                memcpy(&word, p + 2 + 4 * j, 4);
+                if (m->type == Q8_0) word ^= 0x80808080u; // + 128
+                memcpy(w.at + 4 * lane, &word, 4);
+            }
+        }
 }
 
 // One row as floats: how a token's vector is read from the table of embeddings.
@@ -1602,7 +1608,7 @@ static void matrix_row(const Matrix *m, int row, float *x) {
     uint8_t bytes[128];
     for (int k = 0; k < m->columns; k += 32) {
         int n = m->columns - k < 32 ? m->columns - k : 32;
-        copy_columns(m, &w, row % 16, n, bytes, false);
+        unpack_columns(m, &w, row % 16, n, bytes);
         eyas_dequantize(m->type, bytes, x + k, n);
     }
 }
