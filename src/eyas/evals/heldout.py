@@ -1,16 +1,14 @@
 """Bits per byte on text the model was not trained on, beside the entropy floor and beside other compressors."""
 
-import gzip
-import lzma
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
+from eyas.compress.peers import peer_sizes
 from eyas.data.build import cleaned_documents
 from eyas.data.documents import Document
 from eyas.data.sources import parse_source
@@ -159,9 +157,4 @@ def _bootstrap(bits: NDArray[np.float64], sizes: NDArray[np.float64]) -> tuple[f
 def compressors(texts: Iterable[str]) -> dict[str, float]:
     """Bits per byte of gzip -9, xz -9e and zstd -19 on the texts, one after another in one piece."""
     data = "\n".join(texts).encode()
-    sizes = {
-        "gzip": len(gzip.compress(data, 9, mtime=0)),
-        "xz": len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)),
-        "zstd": len(zstandard.compress(data, 19)),
-    }
-    return {name: 8 * size / len(data) for name, size in sizes.items()}
+    return {name.split()[0]: 8 * size / len(data) for name, size in peer_sizes(data).items()}

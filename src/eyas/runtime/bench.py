@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from eyas.runtime import llama_cpp_peer
 from eyas.runtime.backend import PIECE, Backend, Piece
+from eyas.runtime.c_engine import CBackend
 from eyas.runtime.engine import Engine
 from eyas.runtime.library import limits
 from eyas.runtime.opening import GGUF
 from eyas.runtime.sampling import Ask, Sampling
+
+if TYPE_CHECKING:
+    from eyas.runtime.torch_engine import TorchBackend
 
 _ROUNDS = 5
 _SHORTEST = 0.3  # seconds a measurement lasts at least, repeated when the work is shorter
@@ -159,16 +163,17 @@ class _Shape:
 
     @classmethod
     def of(cls, backend: Backend, model: str) -> "_Shape":
-        in_c = hasattr(backend, "shape")
-        s: Any = backend.shape if in_c else backend.model.config  # type: ignore[attr-defined]
+        if isinstance(backend, CBackend):
+            s: Any = backend.shape
+            name = f"C ({backend.lib.eyas_simd().decode()})"
+        else:
+            s = cast("TorchBackend", backend).model.config
+            name = "PyTorch"
         heads = 2 * s.head_dim * (s.n_head + s.n_kv_head)
         parameters = s.n_layer * s.n_embd * (heads + 3 * s.n_ff) + s.vocab_size * s.n_embd
         weight_bytes, int8 = 4.0 * parameters, False
-        if in_c and model.endswith(GGUF):
+        if isinstance(backend, CBackend) and model.endswith(GGUF):
             weight_bytes, int8 = _held_bytes(Path(model))
-        name = "PyTorch"
-        if in_c:
-            name = f"C ({backend.lib.eyas_simd().decode()})"  # type: ignore[attr-defined]
         return cls(
             name,
             parameters,
