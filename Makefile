@@ -9,7 +9,7 @@
 PYTHON ?= python3
 LIFE   ?= lives/first
 BIN    := .venv/bin
-EXTRAS := dev,data,oracles,browser
+EXTRAS := dev,data,oracles,browser,postgres
 
 .PHONY: raise test check format browser clean
 
@@ -17,7 +17,7 @@ raise: .venv/ready
 	$(BIN)/eyas raise $(LIFE) $(ARGS)
 
 test: .venv/ready-for-tests browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: .venv/ready-for-tests
 	$(BIN)/ruff check .

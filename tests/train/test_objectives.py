@@ -14,7 +14,7 @@ from eyas.train.objectives import IGNORED, head_loss, language_loss
 
 @pytest.mark.parametrize("chunk_elements", [2**22, 64 * 5])
 def test_head_loss_and_its_gradients_equal_cross_entropy(chunk_elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objectives, "_CHUNK_ELEMENTS", chunk_elements)
+    monkeypatch.setattr(objectives, "CHUNK_ELEMENTS", chunk_elements)
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(23, 8, generator=generator, requires_grad=True)
     weight = torch.randn(64, 8, generator=generator, requires_grad=True)

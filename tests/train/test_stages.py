@@ -1,6 +1,5 @@
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -20,37 +19,7 @@ from eyas.train import finetune, pretrain
 from eyas.train.chats import ChatSource, load_chats
 from eyas.train.finetune import FinetuneConfig
 from eyas.train.pretrain import PretrainConfig
-
-SHAPE = {"size": "0.1m", "vocab_size": 300, "context": 64, "sample_every": 0, "compile": "off", "quiet": True}
-WORDS = "the cat dog sat on under mat tree and then it ran home to sleep because rain fell".split()
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = random.Random(0)
-    lines = [json.dumps({"text": " ".join(rng.choices(WORDS, k=20)) + "."}) for _ in range(400)]
-    path = tmp_path_factory.mktemp("corpus") / "text.jsonl"
-    path.write_text("\n".join(lines))
-    return path
-
-
-@pytest.fixture(scope="module")
-def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rows = [
-        {"messages": [{"role": "user", "content": f"say {word} {n}"}, {"role": "assistant", "content": word}]}
-        for word in WORDS
-        for n in range(20)
-    ]
-    path = tmp_path_factory.mktemp("chats") / "rows.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in rows))
-    return path
-
-
-@pytest.fixture(scope="module")
-def base(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("models") / "base"
-    pretrain.run(PretrainConfig(out=out, data=[str(corpus)], tokens=60_000, **SHAPE))
-    return out
+from tests.train.small import SHAPE, WORDS
 
 
 def weights(model: Path) -> dict[str, torch.Tensor]:

@@ -60,10 +60,26 @@ def load_model(
     """Read a model folder, ours or one of `transformers` (Qwen3, Qwen2, Llama), with its weights turned into `dtype`.
 
     Raises EyasError for a missing, truncated or damaged file, weights that do not match config.json, a tokenizer that
-    does not fit and architectures we do not compute. The model is in eval mode.
+    does not fit, architectures we do not compute, and reward models (`load_reward`). The model is in eval mode.
     """
     folder = Path(folder)
     config = load_config(folder)
+    if config.num_labels:
+        raise EyasError(f"{folder} is a reward model: it scores answers and does not write any; name another model")
+    return _load(folder, config, device, dtype)
+
+
+def load_reward(folder: Path, *, device: torch.device | str = "cpu") -> tuple[Transformer, Tokenizer]:
+    """Read a reward model: a classifier with one label. Raises EyasError as `load_model` does."""
+    config = load_config(folder)
+    if config.num_labels != 1:
+        raise EyasError(f"{folder} is no reward model; make one with `eyas reward`")
+    return _load(Path(folder), config, device, torch.float32)
+
+
+def _load(
+    folder: Path, config: ModelConfig, device: torch.device | str, dtype: torch.dtype
+) -> tuple[Transformer, Tokenizer]:
     tokenizer = Tokenizer.load(folder)
     check_fit(tokenizer, config, folder)
     model = load_weights(folder, config, device=device, dtype=dtype)
@@ -154,7 +170,9 @@ def hf_views(model: Transformer) -> dict[str, Tensor]:
         views[f"{layer}.mlp.up_proj.weight"] = up
         views[f"{layer}.mlp.down_proj.weight"] = block.down.weight.detach()
     views["model.norm.weight"] = model.norm.weight.detach()
-    if not c.tie_embeddings:
+    if c.num_labels:
+        views["score.weight"] = model.score.weight.detach()
+    elif not c.tie_embeddings:
         views[_TIED] = model.lm_head.weight.detach()
     return views
 

@@ -10,7 +10,7 @@ from eyas.errors import EyasError
 HEAD_DIM = 64  # one head size for all presets: the fastest on CPU and the one every GPU kernel knows
 LONGEST_CONTEXT = 1 << 20  # tokens that other people's files may ask for: the rotary tables are made for all of them
 _MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
-_ARCHITECTURES = {"qwen3": "Qwen3ForCausalLM", "qwen2": "Qwen2ForCausalLM", "llama": "LlamaForCausalLM"}
+_FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama"}
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
@@ -41,6 +41,7 @@ class ModelConfig:
     """A decoder-only Transformer in the Qwen3 shape; with `qk_norm` off it is the Llama shape.
 
     `qkv_bias` (Qwen2) and `rope_scaling` (Llama 3.1 and later) are for other people's models; eyas trains without.
+    With `num_labels` above 0 it is a classifier: a head of so many scores stands where the vocabulary's would.
     """
 
     vocab_size: int
@@ -57,11 +58,12 @@ class ModelConfig:
     qk_norm: bool = True
     qkv_bias: bool = False
     rope_scaling: RopeScaling | None = None
+    num_labels: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool | RopeScaling) or value is None:
+            if isinstance(value, bool | RopeScaling) or value is None or (field.name == "num_labels" and value == 0):
                 continue
             if not (math.isfinite(value) and value > 0):
                 raise EyasError(f"model config: {field.name} must be above zero, not {value}")
@@ -115,12 +117,13 @@ class ModelConfig:
         norms = 2 * self.n_embd + (2 * self.head_dim if self.qk_norm else 0)
         biases = (self.n_head + 2 * self.n_kv_head) * self.head_dim if self.qkv_bias else 0
         block = attention + 3 * self.n_embd * self.n_ff + norms + biases
-        tables = (1 if self.tie_embeddings else 2) * self.vocab_size * self.n_embd
-        return self.n_layer * block + tables + self.n_embd
+        head = self.num_labels or (0 if self.tie_embeddings else self.vocab_size)
+        return self.n_layer * block + (self.vocab_size + head) * self.n_embd + self.n_embd
 
     def n_multiplying(self) -> int:
         """The parameters that multiply: all but an input table of its own."""
-        return self.n_params() - (0 if self.tie_embeddings else self.vocab_size * self.n_embd)
+        looked_up = 0 if self.tie_embeddings and not self.num_labels else self.vocab_size * self.n_embd
+        return self.n_params() - looked_up
 
     def flops_per_token(self, seq_len: int) -> int:
         """Training FLOPs (forward and backward) a token of a causal row of `seq_len`: 6 N + 6 L D T.
@@ -142,8 +145,9 @@ class ModelConfig:
             "qwen2": {"use_sliding_window": False, "sliding_window": None},
             "llama": {"attention_bias": False, "mlp_bias": False},
         }
+        labels = {"id2label": {str(label): f"LABEL_{label}" for label in range(self.num_labels)}}
         return {
-            "architectures": [_ARCHITECTURES[self.family]],
+            "architectures": [_architecture(self.family, self.num_labels > 0)],
             "model_type": self.family,
             "vocab_size": self.vocab_size,
             "num_hidden_layers": self.n_layer,
@@ -161,6 +165,7 @@ class ModelConfig:
             "use_cache": True,
             **self._rope_to_hf(),
             **own[self.family],
+            **(labels if self.num_labels else {}),
         }
 
     def _rope_to_hf(self) -> dict[str, Any]:
@@ -185,8 +190,9 @@ class ModelConfig:
         if not isinstance(config, dict):
             raise EyasError(f"{where} must hold a JSON object")
         named = config.get("architectures") or [config.get("model_type")]
-        kind = {name: family for family, name in _ARCHITECTURES.items()}.get(str(named[0]), str(named[0]))
-        if kind not in _ARCHITECTURES:
+        known = {_architecture(family, labels): (family, labels) for family in _FAMILIES for labels in (False, True)}
+        kind, labelled = known.get(str(named[0]), (str(named[0]), False))
+        if kind not in _FAMILIES:
             raise EyasError(
                 f"{where}: architecture {named[0]} is not supported; eyas reads Qwen3, Qwen2 and Llama models"
             )
@@ -211,6 +217,7 @@ class ModelConfig:
                 qk_norm=kind == "qwen3",
                 qkv_bias=kind == "qwen2",
                 rope_scaling=_rope_scaling(config),
+                num_labels=_num_labels(config) if labelled else 0,
             )
         except KeyError as error:
             raise EyasError(f"{where} lacks {error}; it is no complete model config") from error
@@ -257,6 +264,16 @@ def _least_params(vocab_size: int) -> int:
 
 def _round_to(width: float) -> int:
     return max(1, round(width / _MULTIPLE)) * _MULTIPLE
+
+
+def _architecture(family: str, labelled: bool) -> str:
+    """The class in `transformers`."""
+    return _FAMILIES[family] + ("ForSequenceClassification" if labelled else "ForCausalLM")
+
+
+def _num_labels(config: dict[str, Any]) -> int:
+    """How many scores a classifier gives: `transformers` writes the labels' names, and two where it writes none."""
+    return len(config.get("id2label") or {}) or int(config.get("num_labels") or 2)
 
 
 def _rope_theta(config: dict[str, Any]) -> float:

@@ -105,7 +105,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """tokens (B, T) -> logits (B, T, V)."""
+    """tokens (B, T) -> logits (B, T, V). A classifier has `score` (num_labels, n_embd) and no `lm_head`."""
 
     rope_cos: Tensor
     rope_sin: Tensor
@@ -116,9 +116,11 @@ class Transformer(nn.Module):
         self.embed = nn.Embedding(config.vocab_size, config.n_embd)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.norm = RMSNorm(config.n_embd, config.norm_eps)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        if config.tie_embeddings:
-            self.lm_head.weight = self.embed.weight
+        if config.num_labels:
+            self.score = nn.Linear(config.n_embd, config.num_labels, bias=False)
+        else:
+            self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+            self._tie()
         cos, sin = rope_tables(config)
         self.register_buffer("rope_cos", cos, persistent=False)
         self.register_buffer("rope_sin", sin, persistent=False)
@@ -201,9 +203,12 @@ class Transformer(nn.Module):
     def materialize(self, device: torch.device | str) -> Self:
         """Give a model built under torch.device("meta") memory on `device`; weights are undefined until loaded."""
         self.to_empty(device=device)
-        if self.config.tie_embeddings:  # to_empty gives each module its own memory
-            self.lm_head.weight = self.embed.weight
+        self._tie()  # to_empty gives each module its own memory
         return self
+
+    def _tie(self) -> None:
+        if self.config.tie_embeddings and not self.config.num_labels:
+            self.lm_head.weight = self.embed.weight
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Moving or casting the model remakes the rotary tables: in bf16 positions above 256 would no longer differ."""

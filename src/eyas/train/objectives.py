@@ -13,15 +13,16 @@ Metrics = dict[str, float]
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, Metrics]]
 
 IGNORED = -100  # a target that is not trained on
-_CHUNK_ELEMENTS = 2**22  # logits alive at a time: they then stay in the processor's last-level cache
+CHUNK_ELEMENTS = 2**22  # logits alive at a time: they then stay in the processor's last-level cache
 
 
 def language_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
     """Mean cross-entropy in nats over targets != -100.
 
     batch: tokens (B, T) int64, targets (B, T) int64, doc_ids (B, T) int32 or absent. Positions without a target never
-    reach the head. metrics["weight"] is the number of targets, by which the trainer averages micro-batches and ranks;
-    a batch without any target gives a loss of zero with zero gradients.
+    reach the head. metrics["weight"] is the number of targets, by which the trainer averages micro-batches and ranks
+    (and with the loss the other metrics of an objective); a batch without any target gives a loss of zero with zero
+    gradients.
     """
     net: Any = model
     hidden = net.hidden(batch["tokens"], batch.get("doc_ids"))
@@ -35,7 +36,7 @@ def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, 
 
     hidden (N, D), weight (V, D), targets (N,). Logits exist for one chunk of rows at a time.
     """
-    chunk = min(len(targets), max(1, _CHUNK_ELEMENTS // len(weight)))
+    chunk = min(len(targets), max(1, CHUNK_ELEMENTS // len(weight)))
     trained = targets != IGNORED
     count = int(trained.sum())
     if count < len(targets):

@@ -224,13 +224,14 @@ class Run:
         self.optimizer.zero_grad()
         self.state.compile_seconds += time.perf_counter() - start
 
-    def _gradients(self, step: int, micro_batches: int) -> tuple[float, float, int]:
-        """Run forward and backward over a step's micro-batches: (sum of loss * weight, weight, tokens) of all ranks.
+    def _gradients(self, step: int, micro_batches: int) -> tuple[float, int, dict[str, float]]:
+        """Run forward and backward over a step's micro-batches: weight, tokens, mean loss and metrics of all ranks.
 
-        The gradients left behind are those of that sum, averaged over ranks.
+        The gradients left behind are those of the summed loss * weight, averaged over ranks.
         """
         total = torch.zeros((), device=self.device)
         weight, tokens = 0.0, 0
+        told: dict[str, float] = {}
         for index in range(micro_batches):
             number = (step * micro_batches + index) * self.ranks.world + self.ranks.rank
             batch = to_tensors(self.batches.batch(number), self.device)
@@ -243,15 +244,17 @@ class Run:
             total += loss.detach() * share
             weight += share
             tokens += batch["tokens"].numel()
-        sums = self.ranks.total([float(total), weight, float(tokens)], self.device)
-        return sums[0], sums[1], int(sums[2])
+            told |= {name: told.get(name, 0.0) + value * share for name, value in metrics.items() if name != "weight"}
+        weight, count, *sums = self.ranks.total([weight, float(tokens), float(total), *told.values()], self.device)
+        means = [value / max(weight, 1.0) for value in sums]
+        return weight, int(count), dict(zip(("loss", *told), means, strict=True))
 
     def step(self) -> dict[str, Any]:
         """One optimizer step; returns its row of metrics."""
         start = time.perf_counter()
         state, config = self.state, self.config
-        total, weight, tokens = self._gradients(state.step, config.accumulate)
-        loss = total / max(weight, 1.0)
+        weight, tokens, told = self._gradients(state.step, config.accumulate)
+        loss = told["loss"]
         grads = [p.grad for p in self.optimizer.parameters if p.grad is not None]
         # Gradients are of the summed loss, averaged over ranks; the mean loss's are world / weight times that.
         scale = self.ranks.world / max(weight, 1.0)
@@ -270,7 +273,7 @@ class Run:
         state.loss = loss
         state.seconds = now - self.started
         speed = tokens / (now - start)
-        row: dict[str, Any] = {"step": state.step, "tokens": state.tokens, "loss": loss}
+        row: dict[str, Any] = {"step": state.step, "tokens": state.tokens, **told}
         if config.bytes_per_token:
             row["bpb"] = bits_per_byte(loss, config.bytes_per_token)
         return row | {
