@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store", "world", "data"),
     ("runtime", "train"),
     ("compress", "scaling", "evals", "arena"),
+    ("flywheel", "serve"),
     ("report", "life", "cli"),
 )
 RANK = {room: number for number, room in enumerate(room for floor in FLOORS for room in floor)}

@@ -1,4 +1,4 @@
-"""How far people and judges agree: Cohen's kappa on the battles that both have judged."""
+"""How far two readers agree: Cohen's kappa, of people and judges on the battles that both have judged, or of any two."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ ROUNDS = 1000
 class Agreement:
     """`share` of `pairs` of verdicts, on `prompts` prompts, are the same; `kappa` is what is left of it above chance.
 
-    `low` to `high`: its 95 % bootstrap interval over prompts (J. Cohen, 1960). Verdicts: one wins, the other, a tie.
+    `low` to `high`: its 95 % bootstrap interval over prompts (J. Cohen, 1960).
     """
 
     pairs: int
@@ -28,7 +28,7 @@ def agreement(battles: Battles, people: Bools, seed: int = 0) -> Agreement | Non
     """Verdicts of `people` ((n,) mask) against all others', on the same prompt and the same two models.
 
     Every person is paired with every judge of the battle. None when no battle was judged by both, or prompts are
-    unknown.
+    unknown. Verdicts: one wins, the other, a tie.
     """
     if battles.prompt is None:
         return None
@@ -46,9 +46,11 @@ def agreement(battles: Battles, people: Bools, seed: int = 0) -> Agreement | Non
         for one in theirs:
             for other in others:
                 tables.setdefault(prompt, np.zeros((3, 3)))[one, other] += 1
-    if not tables:
-        return None
-    counts = np.stack(list(tables.values()))
+    return measured(np.stack(list(tables.values())), seed) if tables else None
+
+
+def measured(counts: Floats, seed: int = 0) -> Agreement:
+    """counts (n, k, k): for each of n prompts, how often one reader gave verdict i and the other verdict j of k."""
     whole = counts.sum(0)
     rng = np.random.default_rng(seed)
     drawn = [kappa(counts[rng.integers(0, len(counts), len(counts))].sum(0)) for _ in range(ROUNDS)]

@@ -26,13 +26,16 @@ _ADD = _random[BANDS * ROWS : 2 * BANDS * ROWS, None]
 _POSITION = _random[2 * BANDS * ROWS :] | np.uint64(1)
 
 
-def signature(text: str) -> NDArray[np.uint32]:
-    """MinHash signature (BANDS * ROWS,): the share of equal entries of two texts estimates their Jaccard similarity."""
+def signature(text: str, gram: int = GRAM) -> NDArray[np.uint32]:
+    """MinHash signature (BANDS * ROWS,): the share of equal entries of two texts estimates their Jaccard similarity.
+
+    `gram` words in a row, at most GRAM, make an element: 5 suit documents, 2 a question of one line.
+    """
     words = _WORD.findall(text.lower())
     hashes = np.array([zlib.crc32(word.encode()) for word in words] or [0], dtype=np.uint64)
-    n_grams = max(1, len(hashes) - GRAM + 1)
+    n_grams = max(1, len(hashes) - gram + 1)
     grams = np.zeros(n_grams, dtype=np.uint64)
-    for at in range(min(GRAM, len(hashes))):
+    for at in range(min(gram, len(hashes))):
         grams += (hashes[at : at + n_grams] + np.uint64(1)) * _POSITION[at]
     grams ^= grams >> np.uint64(32)
     least = np.full(BANDS * ROWS, 0xFFFFFFFF, dtype=np.uint32)

@@ -5,16 +5,17 @@ speculator, and a bounded piece of the prompts that wait to be read. What a requ
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyas.errors import EyasError
 from eyas.runtime.backend import PIECE, Backend, Cancelled, Logits, Piece, checked, rounded
 from eyas.runtime.request import FinishReason, Mask, Request
-from eyas.runtime.sampling import Ask, Sampling, nothing_allowed, uniforms, unpacked
+from eyas.runtime.sampling import Ask, Sampling, likeliest, nothing_allowed, uniforms, unpacked
 from eyas.runtime.speculate import Proposal, Speculator, common, judge
 
 _SHARED = 16  # a shorter common beginning is read faster than found
@@ -56,17 +57,22 @@ class Batch:
         *,
         stream: tuple[int, int] | None = None,
         mask: Mask | None = None,
+        alternatives: int = 0,
         on_token: Callable[[int], None] | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> Request:
         """Let a request wait for its turn. `stream` names its draws as (seed, row); default (sampling.seed, 0).
 
+        `alternatives`: how many of the likeliest ids to tell beside each token that is said.
+
         Raises EyasError for a prompt that is empty, fills the context or holds ids the model does not know.
         """
         tokens = checked(prompt, len(prompt) + 1, self.backend)
+        if any(token >= self.backend.ids for token, _ in sampling.logit_bias):
+            raise EyasError(f"logit_bias names ids beyond the tokenizer's vocabulary of {self.backend.ids}")
         stream = stream or (sampling.seed, 0)
         draws = uniforms(*stream, min(sampling.max_tokens, self.backend.context - len(tokens)))
-        request = Request(tokens, sampling, frozenset(stop_ids), stream, draws, mask, on_token, on_end)
+        request = Request(tokens, sampling, frozenset(stop_ids), stream, draws, mask, alternatives, on_token, on_end)
         with self._door:
             self._waiting.append(request)
             self._door.notify_all()
@@ -249,7 +255,8 @@ class Batch:
         asks: list[Ask] = []
         said = request.done.ids
         seen = set(request.tokens) if request.sampling.repetition_penalty != 1 else set()
-        mask = request.mask
+        mask, rules = request.mask, request.sampling
+        biased = bool(rules.logit_bias) or rules.frequency_penalty != 0 or rules.presence_penalty != 0
         for place in range(1 + len(guess.ids)):
             if place:
                 token, before = guess.ids[place - 1], asks[-1].allowed
@@ -264,8 +271,9 @@ class Batch:
                 if not unpacked(allowed, self.backend.ids).any():
                     raise nothing_allowed()
             penalised = np.fromiter(seen, np.int32) if seen else None
+            bias = _bias(rules, [*said, *guess.ids[:place]]) if biased else None
             draw = float(request.draws[min(len(said) + place, len(request.draws) - 1)])
-            asks.append(Ask(request.sampling, draw, allowed, penalised))
+            asks.append(Ask(request.sampling, draw, allowed, penalised, bias))
         return asks
 
     def _say(self, plans: list[_Plan], logits: Logits) -> None:
@@ -279,10 +287,15 @@ class Batch:
             if wrong:
                 request.read -= wrong
                 self.backend.truncate(request.sequence, request.read)
+        row = 0
         for plan, said in zip(plans, judged, strict=True):
-            for token, score in said:
+            for place, (token, score) in enumerate(said):
+                if plan.request.alternatives and token not in plan.request.stops:
+                    scores = self.backend.array(logits[row + place : row + place + 1])[0, : self.backend.ids]
+                    plan.request.done.alternatives.append(likeliest(scores, plan.request.alternatives))
                 if not self._take(plan.request, token, score):
                     break
+            row += len(plan.asks)
 
     def _take(self, request: Request, token: int, score: float) -> bool:
         """Add a token to the answer; whether the answer goes on."""
@@ -300,3 +313,14 @@ class Batch:
             self._end(request, "length")
             return False
         return True
+
+
+def _bias(rules: Sampling, said: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.float32]] | None:
+    """What is added to which logits after `said`; None when nothing is."""
+    values = dict(rules.logit_bias)
+    if rules.frequency_penalty or rules.presence_penalty:
+        for token, count in Counter(said).items():
+            values[token] = values.get(token, 0.0) - rules.frequency_penalty * count - rules.presence_penalty
+    if not values:
+        return None
+    return np.fromiter(values, np.int32, len(values)), np.fromiter(values.values(), np.float32, len(values))

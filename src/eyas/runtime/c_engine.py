@@ -15,7 +15,7 @@ from eyas.errors import EyasError
 from eyas.runtime.backend import Cancelled, Logits, Piece, rounded
 from eyas.runtime.engine import Engine
 from eyas.runtime.library import Choice, Shape, library
-from eyas.runtime.sampling import Ask, Sampling
+from eyas.runtime.sampling import Ask, Sampling, log_chance
 from eyas.runtime.speculate import Speculator
 from eyas.text.tokenizer import Tokenizer
 
@@ -143,8 +143,9 @@ class CBackend:
         ids, scores = [], []
         for row, ask in enumerate(asks):
             allowed, said = ask.allowed, ask.said
+            biased = None if ask.bias is None else _biased(logits[row, : self.ids], *ask.bias)
             token = self.lib.eyas_pick(
-                at + row * stride,
+                at + row * stride if biased is None else biased.ctypes.data,
                 self.ids,
                 _choice(ask.sampling),
                 None if allowed is None else allowed.ctypes.data,
@@ -154,7 +155,7 @@ class CBackend:
                 score,
             )
             ids.append(self._checked(token))
-            scores.append(score.value)
+            scores.append(score.value if biased is None else log_chance(logits[row, : self.ids], token))
         return ids, scores
 
     def array(self, logits: Logits) -> NDArray[np.float32]:
@@ -199,6 +200,12 @@ class CBackend:
         except (AttributeError, ValueError, OSError):
             memory = 2**32
         return int(min(memory // _MEMORY // a_token, 2**30))
+
+
+def _biased(row: NDArray[np.float32], ids: NDArray[np.int32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    changed = row.copy()
+    changed[ids] += values
+    return changed
 
 
 def _address(array: NDArray[Any] | None) -> int | None:

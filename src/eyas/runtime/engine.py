@@ -1,6 +1,7 @@
 """The one engine: generate, stream, score, look inside; over the C runtime (`CEngine`) or PyTorch (`TorchEngine`)."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from eyas.runtime.backend import PIECE, Backend, Piece, checked, rounded
 from eyas.runtime.batch import Batch
 from eyas.runtime.request import Completion, Mask, Request
-from eyas.runtime.sampling import Sampling
+from eyas.runtime.sampling import Sampling, likeliest
 from eyas.runtime.speculate import Speculator
 from eyas.text.tokenizer import Tokenizer
 
@@ -125,6 +126,17 @@ class Engine:
             targets = [rows[i][at + 1 : at + 1 + len(p.tokens)] for (i, at), p in zip(places, pieces, strict=True)]
             values = self.backend.scores(pieces, [one for part in targets for one in part])
             _deal(values, pieces, places, found)
+        return found
+
+    def alternatives(self, sequences: Sequence[Sequence[int]], count: int) -> list[list[list[tuple[int, float]]]]:
+        """For each token of a sequence but its first, the `count` likeliest ids in its place, the likeliest first, and
+        their log-probabilities in nats. Raises EyasError as `logprobs` does."""
+        rows = [checked(ids, len(ids), self.backend) for ids in sequences]
+        found: list[list[list[tuple[int, float]]]] = [[] for _ in rows]
+        for pieces, places in self._reading([ids[:-1] for ids in rows]):
+            logits = iter(self.backend.array(self.backend.forward(pieces))[:, : self.backend.ids])
+            for (row, _), piece in zip(places, pieces, strict=True):
+                found[row] += [likeliest(one, count) for one in islice(logits, piece.want)]
         return found
 
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:

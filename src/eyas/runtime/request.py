@@ -22,10 +22,12 @@ class Completion:
 
     `ids` are without the stop token, which is `stop_id` (None when the length ended it). `logprobs[i]` is the natural
     log-probability of ids[i] under the model itself, before temperature and filters; `stop_logprob` that of the stop.
+    `alternatives[i]` are the likeliest ids in place of ids[i] and their log-probabilities, where they were asked for.
     """
 
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    alternatives: list[list[tuple[int, float]]] = field(default_factory=list)
     finish_reason: FinishReason = "length"
     stop_id: int | None = None
     stop_logprob: float = 0.0
@@ -36,7 +38,8 @@ class Request:
     """A prompt on its way; `done` grows as tokens are said, `ended` and `error` tell how it went.
 
     `tokens` are prompt and answer so far; `draws` holds one uniform number for every token the answer may have, from
-    stream `stream`, (seed, row). `on_token(id)` and `on_end()` are called by the thread that steps and must not step.
+    stream `stream`, (seed, row); `alternatives` is how many to tell for each token. `on_token(id)` and `on_end()` are
+    called by the thread that steps and must not step.
     """
 
     tokens: list[int]
@@ -45,6 +48,7 @@ class Request:
     stream: tuple[int, int]
     draws: NDArray[np.float64]
     mask: Mask | None = None
+    alternatives: int = 0
     on_token: Callable[[int], None] | None = None
     on_end: Callable[[], None] | None = None
     done: Completion = field(default_factory=Completion)

@@ -1051,6 +1051,9 @@ static inline Lanes mul(Lanes a, Lanes b) { EACH(Lanes, a.part[i] * b.part[i]); 
 static inline Lanes divide(Lanes a, Lanes b) { EACH(Lanes, a.part[i] / b.part[i]); }
 static inline Lanes fma_(Lanes a, Lanes b, Lanes c) { EACH(Lanes, FMA(a.part[i], b.part[i], c.part[i])); }
 static inline Lanes larger(Lanes a, Lanes b) { EACH(Lanes, LARGER(a.part[i], b.part[i])); }
+static inline Lanes unless_below(Lanes a, Lanes b, Lanes c) { // c, but 0 where a < b
+    EACH(Lanes, (FloatPart)((WordPart)(a.part[i] >= b.part[i]) & (WordPart)c.part[i]));
+}
 static inline Lanes magnitude(Lanes a) { EACH(Lanes, (FloatPart)((WordPart)a.part[i] & 0x7fffffff)); }
 static inline Lanes nearest(Lanes a) { EACH(Lanes, NEAREST(a.part[i])); }
 static inline Ints to_ints(Lanes a) { EACH(Ints, __builtin_convertvector(a.part[i], IntPart)); }
@@ -2258,10 +2261,15 @@ static bool transform(Engine *e) {
 }
 
 // log of the probability that the logits give to `id`
+static float largest_in(const float *x, int n) {
+    Lanes most = set(-INFINITY);
+    for (int i = 0; i < n; i += 16) most = larger(most, load_some(x + i, n - i, -INFINITY));
+    return largest_of(most);
+}
+
 static float log_probability(const float *logits, int n, int id) {
-    Lanes most = set(-INFINITY), total = set(0);
-    for (int i = 0; i < n; i += 16) most = larger(most, load_some(logits + i, n - i, -INFINITY));
-    float largest = largest_of(most);
+    float largest = largest_in(logits, n);
+    Lanes total = set(0);
     for (int i = 0; i < n; i += 16)
         total = add(total, exponential(add(load_some(logits + i, n - i, -INFINITY), set(-largest))));
     return logits[id] - largest - logf(sum_of(total));
@@ -2489,10 +2497,51 @@ static int draw_one(float *x, uint64_t *keys, int n, const Choice *c, float most
     return id;
 }
 
-// mask: bit i allows id i (NULL: all). recent: ids that the penalty makes less likely. logprob: of what was taken,
-// under the model's own distribution. -1 when nothing may be said.
-API int eyas_pick(const float *logits, int n, const Choice *c, const uint32_t *mask, const int32_t *recent,
-                  int n_recent, double draw, float *logprob) {
+// --- Most words are chosen from all, without masks, penalties or filters. Then nothing need be sorted.
+
+static int likeliest(const float *x, int n) { // -1 when there is none
+    float largest = largest_in(x, n);
+    for (int from = 0, found = 0; from < n && isfinite(largest); from += 256) {
+        int to = from + 256 < n ? from + 256 : n;
+        for (int i = from; i < to; i++) found |= x[i] == largest; // without a way out, so many at a time
+        for (int i = from; found && i < to; i++)
+            if (x[i] == largest) return i;
+    }
+    return -1;
+}
+
+// weights[i] = e^(scale (x[i] - most)), 0 below e^least; gives their sum.
+static double weigh(const float *x, float *weights, int n, float most, float scale, float least) {
+    Lanes total = set(0);
+    for (int i = 0; i < n; i += 16) {
+        Lanes power = mul(add(load_some(x + i, n - i, -INFINITY), set(-most)), set(scale));
+        Lanes weight = unless_below(power, set(least), exponential(power));
+        store_some(weights + i, weight, n - i);
+        total = add(total, weight);
+    }
+    return sum_of(total);
+}
+
+// Draws one of all: first a block of them by its weight, then one of the block.
+static int draw_from_all(const float *x, int n, const Choice *c, double draw) {
+    int best = likeliest(x, n), block = (n / 256 + 16) / 16 * 16, blocks = 0, at = 0, id = -1;
+    float scale = 1 / c->temperature, least = c->min_p > 0 ? fmaxf(logf(fminf(c->min_p, 1)), -87) : -87;
+    double sums[256], total = 0, sum = 0;
+    float *weights = best < 0 || !isfinite(scale) ? NULL : grab((size_t)n * sizeof *weights);
+    if (!weights) return -1;
+    for (int i = 0; i < n; i += block)
+        total += sums[blocks++] = weigh(x + i, weights + i, n - i < block ? n - i : block, x[best], scale, least);
+    while (at < blocks - 1 && sum + sums[at] <= draw * total) sum += sums[at++];
+    for (int i = at * block; i < n && (id < 0 || sum <= draw * total); i++)
+        if (weights[i] > 0) sum += weights[id = i];
+    free(weights);
+    return id;
+}
+
+// --- The other words, and numbers that are none.
+
+static int pick_with_care(const float *logits, int n, const Choice *c, const uint32_t *mask, const int32_t *recent,
+                          int n_recent, double draw) {
     float *x = grab((size_t)n * sizeof *x), most = -INFINITY;
     uint64_t *keys = grab((size_t)n * sizeof *keys);
     int allowed = 0, choice = -1;
@@ -2514,9 +2563,21 @@ API int eyas_pick(const float *logits, int n, const Choice *c, const uint32_t *m
     most /= draws ? c->temperature : 1;
     if (allowed && draws && isfinite(most)) // else so cold that numbers overflow: as good as 0
         choice = draw_one(x, keys, allowed, c, most, draw);
-    if (choice >= 0 && logprob) *logprob = log_probability(logits, n, choice);
     free(x);
     free(keys);
+    return choice;
+}
+
+// mask: bit i allows id i (NULL: all). recent: ids that the penalty makes less likely. logprob: of what was taken,
+// under the model's own distribution. -1 when nothing may be said.
+API int eyas_pick(const float *logits, int n, const Choice *c, const uint32_t *mask, const int32_t *recent,
+                  int n_recent, double draw, float *logprob) {
+    bool draws = c->temperature > 0, filtered = draws && ((c->top_k > 0 && c->top_k < n) || c->top_p < 1);
+    int choice = -1;
+    if (!mask && !filtered && (c->repetition_penalty == 1 || n_recent == 0))
+        choice = draws ? draw_from_all(logits, n, c, draw) : likeliest(logits, n);
+    if (choice < 0) choice = pick_with_care(logits, n, c, mask, recent, n_recent, draw);
+    if (choice >= 0 && logprob) *logprob = log_probability(logits, n, choice);
     return choice;
 }
 

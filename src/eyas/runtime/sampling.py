@@ -20,6 +20,9 @@ class Sampling:
     min_p: float = 0.0  # drop tokens below this share of the likeliest one's probability
     seed: int = 0
     repetition_penalty: float = 1.0  # above 1: what prompt and answer hold already is made less likely, before all else
+    frequency_penalty: float = 0.0  # taken from a token's logit for each time the answer holds it
+    presence_penalty: float = 0.0  # taken once from the logits of what the answer holds
+    logit_bias: tuple[tuple[int, float], ...] = ()  # (id, what is added to its logit), each id once
 
     def __post_init__(self) -> None:
         for name, good, want in (
@@ -29,6 +32,9 @@ class Sampling:
             ("top-p", 0 < self.top_p <= 1, "above 0 and at most 1"),
             ("min-p", 0 <= self.min_p <= 1, "between 0 and 1"),
             ("repetition-penalty", 0 < self.repetition_penalty < math.inf, "above 0 (1: none)"),
+            ("frequency-penalty", math.isfinite(self.frequency_penalty), "a number"),
+            ("presence-penalty", math.isfinite(self.presence_penalty), "a number"),
+            ("logit-bias", all(i >= 0 and math.isfinite(value) for i, value in self.logit_bias), "numbers for ids"),
         ):
             if not good:
                 raise EyasError(f"--{name} must be {want}, not {getattr(self, name.replace('-', '_'))}")
@@ -39,13 +45,15 @@ class Ask:
     """One token to be chosen from a row of logits.
 
     `draw` in [0, 1) decides when the temperature is above 0. `allowed` is a bit mask, uint32 words, id i at bit i % 32
-    of word i // 32; None allows all. `said` are the distinct ids (int32) that the repetition penalty applies to.
+    of word i // 32; None allows all. `said` are the distinct ids (int32) that the repetition penalty applies to. `bias`
+    is added first: distinct ids (int32) and values (float32).
     """
 
     sampling: Sampling
     draw: float
     allowed: NDArray[np.uint32] | None = None
     said: NDArray[np.int32] | None = None
+    bias: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
 
 
 def uniforms(seed: int, row: int, count: int) -> NDArray[np.float64]:
@@ -62,6 +70,8 @@ def distribution(logits: NDArray[np.float32], ask: Ask) -> NDArray[np.float64]:
     """
     rules = ask.sampling
     scores = logits.astype(np.float64)
+    if ask.bias is not None:
+        scores[ask.bias[0]] += ask.bias[1]
     if ask.said is not None and rules.repetition_penalty != 1:
         part = scores[ask.said]
         scores[ask.said] = np.where(part > 0, part / rules.repetition_penalty, part * rules.repetition_penalty)
@@ -99,6 +109,16 @@ def log_chance(logits: NDArray[np.float32], token: int) -> float:
     wide = logits.astype(np.float64)
     top = wide.max()
     return float(wide[token] - top - math.log(np.exp(wide - top).sum()))
+
+
+def likeliest(logits: NDArray[np.float32], count: int) -> list[tuple[int, float]]:
+    """The `count` likeliest ids of logits (V,), the likeliest first, with log softmax(logits) of each in nats."""
+    count = min(count, len(logits))
+    ids = np.argpartition(logits, -count)[-count:]
+    ids = ids[np.lexsort((ids, -logits[ids]))]
+    top = float(logits[ids[0]])
+    total = math.log(float(np.exp(logits.astype(np.float64) - top).sum()))
+    return [(int(i), float(logits[i]) - top - total) for i in ids]
 
 
 def unpacked(allowed: NDArray[np.uint32], count: int) -> NDArray[np.bool_]:

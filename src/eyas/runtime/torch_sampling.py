@@ -40,7 +40,7 @@ def pick(logits: Tensor, sampling: Sampling, draws: Tensor) -> Tensor:
 
 
 def choose(logits: Tensor, asks: Sequence[Ask]) -> Tensor:
-    """One id (B,) for each row of logits (B, V) and its ask: penalties, then masks, then `pick`. Raises EyasError."""
+    """One id (B,) for each row of logits (B, V) and its ask: `_bent`, then `pick`. Raises EyasError."""
     logits = _bent(logits, asks)
     found = torch.empty(len(asks), dtype=torch.int64, device=logits.device)
     for sampling in dict.fromkeys(ask.sampling for ask in asks):
@@ -51,11 +51,14 @@ def choose(logits: Tensor, asks: Sequence[Ask]) -> Tensor:
 
 
 def _bent(logits: Tensor, asks: Sequence[Ask]) -> Tensor:
-    """The logits after repetition penalties and masks; the same tensor where there are none."""
-    if all(ask.allowed is None and ask.said is None for ask in asks):
+    """The logits after biases, repetition penalties and masks; the same tensor where there are none."""
+    if all(ask.allowed is None and ask.said is None and ask.bias is None for ask in asks):
         return logits
     logits = logits.clone()
     for row, ask in zip(logits, asks, strict=True):
+        if ask.bias is not None:
+            ids, values = (torch.from_numpy(part).to(row.device) for part in ask.bias)
+            row[ids.long()] += values.to(row)
         if ask.said is not None:
             said = torch.from_numpy(ask.said.astype(np.int64)).to(row.device)
             part, penalty = row[said], ask.sampling.repetition_penalty

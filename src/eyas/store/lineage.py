@@ -101,6 +101,12 @@ def parent_folder(folder: Path, lineage: Mapping[str, Any]) -> Path | None:
     return None if path is None else Path(os.path.normpath(folder.resolve() / str(path)))
 
 
+def dataset_sources(lineage: Mapping[str, Any], path: str) -> list[str]:
+    """The sources of a model that lie in the dataset folder `path` (`datasets/v3`) of a life."""
+    named = [str(row.get("source") or "") for row in lineage.get("data") or [] if isinstance(row, Mapping)]
+    return [source for source in named if f"/{path}/" in f"/{source}/"]
+
+
 def ancestry(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """The model and its forebears, youngest first, as far as their folders are still there."""
     line: list[tuple[Path, dict[str, Any]]] = []

@@ -5,6 +5,7 @@ from pathlib import Path
 from eyas.errors import EyasError
 
 HUB_PREFIX = "hf:"
+ALIASES = ("champion", "challenger", "previous")
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "README.md")
 
 
@@ -20,7 +21,8 @@ def models_of(life: Path) -> list[Path]:
 
 
 def resolve_model(name: str | Path) -> Path:
-    """The folder that `name` stands for: a model folder, `LIFE/NAME`, or `hf:OWNER/NAME` from the hub.
+    """The folder that `name` stands for: a model folder, `LIFE/NAME`, `LIFE@champion` (or challenger, previous), or
+    `hf:OWNER/NAME` from the hub.
 
     Only the `hf:` form ever uses the network. Raises EyasError naming what was looked for and what there is.
     """
@@ -33,6 +35,12 @@ def resolve_model(name: str | Path) -> Path:
     inside = path.parent / "models" / path.name
     if is_model(inside):
         return inside
+    life, at, alias = text.rpartition("@")
+    if at and not path.is_dir() and Path(life).is_dir():
+        # The database takes long to load, and few names need it.
+        from eyas.store.champion import model_of
+
+        return Path(life) / "models" / model_of(Path(life), alias)
     if models := models_of(path):
         names = " or ".join(str(path / model.name) for model in models)
         raise EyasError(f"{text} is a life, not a model; name one of its models: {names}")

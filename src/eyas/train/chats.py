@@ -1,10 +1,11 @@
 """Conversations as training rows: read, rendered, a share held out; and batches that mix them with text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,10 +61,11 @@ def load_chats(source: ChatSource, tokenizer: Tokenizer, val_fraction: float) ->
     rendered: list[ChatRow] = []
     for row in source.rows(tally):
         chat = render(tokenizer, row["messages"], tools=row.get("tools"))
-        rendered.append((chat.ids, _without_verdicts(tokenizer, chat) if row.get("verdict_untrained") else chat.mask))
+        mask = _without_verdicts(tokenizer, chat) if row.get("verdict_untrained") else chat.mask
+        rendered.append((chat.ids, _without_context(mask, row["messages"])))
     if not rendered:
         raise EyasError(f"{', '.join(source.names)} holds no conversation to learn from")
-    held = _held_out(len(rendered), val_fraction)
+    held = held_out(len(rendered), val_fraction)
     train = [chat for index, chat in enumerate(rendered) if index not in held]
     return Chats(train, [rendered[index] for index in sorted(held)], tally)
 
@@ -83,6 +85,16 @@ def _without_verdicts(tokenizer: Tokenizer, chat: Rendered) -> list[bool]:
     return mask
 
 
+def _without_context(mask: list[bool], messages: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """The mask without the assistant's turns of `weight` 0: they are what a lesson follows, and may be wrong."""
+    learnt = [message.get("weight") != 0 for message in messages if message["role"] == "assistant"]
+    if all(learnt):
+        return mask
+    starts = [at for at, made in enumerate(mask) if made and not (at and mask[at - 1])]
+    turn = np.searchsorted(starts, np.arange(len(mask)), side="right") - 1
+    return [made and learnt[turn[at]] for at, made in enumerate(mask)]
+
+
 def first_question(source: ChatSource, tokenizer: Tokenizer) -> list[int]:
     """The prompt of the first conversation: what samples along the way answer."""
     row = next(source.rows(Tally()))
@@ -93,9 +105,9 @@ def first_question(source: ChatSource, tokenizer: Tokenizer) -> list[int]:
 
 
 class Mixed:
-    """Batches whose first rows come from one PackedRows and whose last from another; a pure function of the step."""
+    """Batches whose first rows come from one source and whose last from another; a pure function of the step."""
 
-    def __init__(self, first: PackedRows, second: PackedRows) -> None:
+    def __init__(self, first: "PackedRows | Mixed", second: "PackedRows | Mixed") -> None:
         self.first, self.second = first, second
 
     def batch(self, step: int) -> dict[str, Tensor]:
@@ -111,6 +123,7 @@ def rows_of_share(rows: int, share: float, flag: str) -> int:
     return min(rows - 1, max(1, round(rows * share)))
 
 
-def _held_out(count: int, fraction: float) -> set[int]:
+def held_out(count: int, fraction: float) -> set[int]:
+    """Which of `count` rows are held out when `fraction` is: evenly spread."""
     wanted = int(count * fraction)
     return {int((index + 0.5) * count / wanted) for index in range(wanted)} if wanted else set()

@@ -39,6 +39,8 @@ class FinetuneConfig(StageConfig):
     model: str = Field(description="Model to start from.")
     out: Path = Field(description="Model folder to write.")
     data: list[str] = Field(min_length=1, description="File or folder of chat rows, or world; may be repeated.")
+    corrections: list[str] = Field([], description="Rows to get right, read again and again; may be repeated.")
+    corrections_share: float = Field(0.15, gt=0, lt=1, description="Share of the rows of a batch that are corrections.")
     replay: list[str] = Field([], description="Text to mix in, of the kind pretrained on; may be repeated.")
     replay_share: float = Field(0.15, ge=0, lt=1, description="Share of the rows of a batch that are replay.")
     epochs: float = Field(2.0, gt=0, description="Times every conversation is read.")
@@ -106,13 +108,19 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
         raise EyasError(f"--context {context} is beyond the model's {model.config.max_seq_len}")
     rows = config.batch_size or max(1, 4096 // context)
     n_replay = rows_of_share(rows, config.replay_share, "--replay-share") if config.replay else 0
+    n_corrections = rows_of_share(rows, config.corrections_share, "--corrections-share") if config.corrections else 0
+    if n_replay + n_corrections >= rows:
+        raise EyasError("--replay-share and --corrections-share leave no row of a batch to --data; lower one of them")
     source = ChatSource(config.data, config.seed, config.people, config.skip_bad)
     chats = load_chats(source, tokenizer, config.val_fraction)
-    packed = PackedRows(chats.train, context, rows - n_replay, config.seed)
+    packed = PackedRows(chats.train, context, rows - n_replay - n_corrections, config.seed)
     steps, minutes = _length(config, work, ranks, started, packed, rows * context)
     batches: PackedRows | Mixed = packed
+    if n_corrections:
+        wanted = load_chats(ChatSource(config.corrections, skip_bad=config.skip_bad), tokenizer, 0)
+        batches = Mixed(batches, PackedRows(wanted.train, context, n_corrections, config.seed))
     if n_replay:
-        batches = Mixed(packed, _replay(config, work, ranks, tokenizer, context, n_replay, steps))
+        batches = Mixed(batches, _replay(config, work, ranks, tokenizer, context, n_replay, steps))
     trainer = TrainConfig(
         steps=steps, minutes=minutes, optim=_optim(config), warmup=config.warmup, decay=config.decay, clip=config.clip,
         accumulate=config.accumulate, precision=config.precision, compile=config.compile, seed=config.seed,
@@ -133,7 +141,9 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
         "tokens_per_second": result.tokens_per_second, "mfu": result.mfu,
     }  # fmt: skip
     if ranks.first:
-        files = [file for name in config.data if name != WORLD for file in row_files(Path(name))]
+        files = [
+            file for name in [*config.data, *config.corrections] if name != WORLD for file in row_files(Path(name))
+        ]
         data: list[dict[str, Any]] = [{"source": str(file), "sha256": sha256_file(file)} for file in files]
         data += [{"source": WORLD, "seed": config.seed, "people": config.people}] if WORLD in config.data else []
         lineage = new_lineage(

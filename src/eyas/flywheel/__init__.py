@@ -1,0 +1,1 @@
+"""The wheel: what users complain of becomes the next model."""

@@ -1,0 +1,165 @@
+"""What must stay as it is while corrections are learnt: rows of old, those nearest to them, and near misses.
+
+A small model that is taught *Ada Potter lives in Mill Lane* a hundred times soon says so of Ada Marsh as well. Rows
+drawn at random hardly ever speak of such a case. So two kinds are added: the rows of old whose questions are most like
+the corrected ones, and the corrected questions with another name or number in them, to which the model's own answer of
+before is the lesson.
+"""
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from eyas.data.importers import Row
+from eyas.data.messages import Message
+from eyas.flywheel.similarity import Index
+from eyas.runtime.engine import Engine
+from eyas.runtime.sampling import Sampling
+from eyas.text.chat import parse_assistant, render
+
+NEIGHBOURS = 40
+NEAR_MISSES = 30
+"""Rows for each lesson."""
+SAME_QUESTION = 0.5
+"""Similarity from which a row of old with a rejected answer teaches the mistake anew, and is left out."""
+MAX_TOKENS = 96
+_WORDS = re.compile(r"[^\W_]+")
+_STARTS = re.compile(r"(?:^|[.!?:\n])\s*$")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The rows to mix in, and how many are of which kind; `left_out` taught what the corrections reject."""
+
+    rows: list[Row]
+    near_misses: int
+    neighbours: int
+    random: int
+    left_out: int
+
+
+def rehearse(
+    engine: Engine,
+    lessons: Sequence[Row],
+    rejected: Sequence[str],
+    pool: Sequence[Row],
+    texts: Iterable[str],
+    seed: int,
+) -> Rehearsal:
+    """Rows that hold `engine`'s model to what it was: `pool` are its rows of old, `texts` documents it has read.
+
+    `rejected` are the answers that the lessons correct. Without a pool only near misses are made.
+    """
+    index = Index[int]()
+    for number, row in enumerate(pool):
+        index.add(number, question_of(row["messages"]))
+    wrong = {_plain(answer) for answer in rejected}
+    chosen: dict[int, None] = {}
+    bad: set[int] = set()
+    for lesson in lessons:
+        for number, similarity in index.near(question_of(lesson["messages"]), NEIGHBOURS):
+            teaches = {_plain(str(one["content"])) for one in pool[number]["messages"] if one["role"] == "assistant"}
+            if similarity >= SAME_QUESTION and teaches & wrong:
+                bad.add(number)
+            else:
+                chosen[number] = None
+    questions = [question_of(row["messages"]) for row in pool]
+    misses = near_misses(engine, lessons, questions, texts, seed)
+    near = [number for number in chosen if number not in bad]
+    rest = [number for number in range(len(pool)) if number not in chosen and number not in bad]
+    drawn = random.Random(seed).sample(rest, min(len(rest), 2 * (len(near) + len(misses))))
+    rows = [*misses, *(pool[number] for number in (*near, *drawn))]
+    return Rehearsal(rows, len(misses), len(near), len(drawn), len(bad))
+
+
+def near_misses(
+    engine: Engine, lessons: Sequence[Row], questions: Sequence[str], texts: Iterable[str], seed: int
+) -> list[Row]:
+    """The lessons' last questions about somebody or something else, each with the model's own answer.
+
+    Half of them put together a name or number from words that stand in such places in `questions`: mostly names of
+    nobody. The other half take whole ones from `texts`: mostly what the model knows. Either half alone would teach it
+    to decline, or never to.
+    """
+    rng = random.Random(seed)
+    small = {word for text in questions for word in _WORDS.findall(text) if word.islower()}
+    words: dict[tuple[int, int], list[str]] = defaultdict(list)
+    names: dict[int, list[list[str]]] = defaultdict(list)
+    for at, source in enumerate((questions, texts)):
+        for text in source:
+            for run in _names(text, small):
+                spelled = [text[start:end] for start, end in run]
+                if at:
+                    names[len(run)].append(spelled)
+                for place, word in enumerate(spelled):
+                    words[len(run), place].append(word)
+    asked = {question_of(lesson["messages"]) for lesson in lessons}
+    made: dict[str, list[Message]] = {}
+    for lesson in lessons:
+        *before, _ = lesson["messages"]
+        text = str(before[-1]["content"])
+        for run in _names(text, small):
+            for number in range(NEAR_MISSES):
+                whole = number % 2 and names[len(run)]
+                fresh = rng.choice(names[len(run)]) if whole else _mixed(text, run, words, rng)
+                changed = text
+                for (start, end), word in reversed(list(zip(run, fresh, strict=True))):
+                    changed = changed[:start] + word + changed[end:]
+                if changed not in asked:
+                    made.setdefault(changed, [*before[:-1], before[-1] | {"content": changed}])
+    return _own_answers(engine, list(made.values()))
+
+
+def _mixed(
+    text: str, run: list[tuple[int, int]], words: dict[tuple[int, int], list[str]], rng: random.Random
+) -> list[str]:
+    """The name at `run` with one of its words, or all of them, drawn anew."""
+    changed = rng.randrange(len(run) + 1)  # the last choice: all of them
+    spelled = [text[start:end] for start, end in run]
+    return [
+        rng.choice(words[len(run), place]) if changed in (place, len(run)) and words[len(run), place] else word
+        for place, word in enumerate(spelled)
+    ]
+
+
+def question_of(messages: Sequence[Message]) -> str:
+    """What the user said last."""
+    return next((str(one["content"]) for one in reversed(messages) if one["role"] == "user"), "")
+
+
+def _names(text: str, small: set[str]) -> list[list[tuple[int, int]]]:
+    """Spans of words of each name or number: neighbours that are never `small` letters elsewhere.
+
+    A single capital at the start of a sentence is no name.
+    """
+    runs: list[list[tuple[int, int]]] = []
+    for match in _WORDS.finditer(text):
+        word = match[0]
+        if not (word.isdecimal() or (word[0].isupper() and word.lower() not in small)):
+            continue
+        if runs and text[runs[-1][-1][1] : match.start()] == " ":
+            runs[-1].append(match.span())
+        else:
+            runs.append([match.span()])
+    return [
+        run for run in runs if len(run) > 1 or text[run[0][0]].isdecimal() or not _STARTS.search(text, 0, run[0][0])
+    ]
+
+
+def _own_answers(engine: Engine, chats: Sequence[list[Message]]) -> list[Row]:
+    """Each chat with the model's greedy answer, where that came to an end and calls no tool."""
+    tok = engine.tokenizer
+    prompts = [render(tok, chat, add_generation_prompt=True).ids for chat in chats]
+    sampling = Sampling(max_tokens=MAX_TOKENS, temperature=0.0)
+    rows = []
+    for chat, said in zip(chats, engine.generate(prompts, sampling, overflow="left"), strict=True):
+        message = parse_assistant(said.ids, tok)
+        if said.finish_reason == "stop" and "error" not in message and not message.get("tool_calls"):
+            rows.append({"messages": [*chat, message]})
+    return rows
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

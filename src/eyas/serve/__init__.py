@@ -1,0 +1,1 @@
+"""The server: an API that real clients speak, and pages for people."""
