@@ -11,12 +11,12 @@ LIFE   ?= lives/first
 BIN    := .venv/bin
 EXTRAS := dev,data,oracles,browser,postgres
 
-.PHONY: raise test check format browser clean
+.PHONY: raise test check format browser clients clean
 
 raise: .venv/ready
 	$(BIN)/eyas raise $(LIFE) $(ARGS)
 
-test: .venv/ready-for-tests browser
+test: .venv/ready-for-tests browser clients
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: .venv/ready-for-tests
@@ -50,6 +50,10 @@ format: .venv/ready-for-tests
 # Tests of pages need a Chromium; without one they are skipped, and say so.
 browser:
 	@sh tools/browser.sh
+
+# The server is tested with the real clients of its interfaces; those that cannot be had are skipped, and say so.
+clients: .venv/ready-for-tests
+	@sh tools/clients.sh
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -2,9 +2,9 @@
 
     python benchmarks/flywheel.py LIFE WORK [--seed 0] [--questions 500] [--json FILE]
 
-LIFE is what `eyas raise` made in the world; it is copied to WORK and left as it is. A gap is a fact, habit or recipe on
-which the assistant differs from what people want to hear: newcomers it has not heard of, facts it gets wrong, facts that
-have changed since. Each is asked three times, in frames of the training rows, and labelled with the right answer.
+LIFE is what `eyas raise` made in the world; it is copied to WORK and left as it is. A gap is a fact, habit or recipe
+on which the assistant differs from what people want to hear: newcomers it has not heard of, facts it gets wrong, facts
+that have changed since. Each is asked three times, in frames of the training rows, and labelled with the right answer.
 Afterwards it is asked in the frames of the exam, which stand in no row, draft or label. A gap is closed when at least
 half of its paraphrases are answered right. Also told: the exam elsewhere, question by question, and the seconds.
 """
@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,16 @@ def plant(engine: Engine, world: World, seed: int) -> Iterator[Gap]:
         yield about("newcomer", Person(first, last, first in WOMEN, "C", **facts), rng.choice(RELATIONS))
     known = [(person, relation) for person in world.of_kind("B") for relation in RELATIONS]
     likely = [about("wrong fact", *one) for one in rng.sample(known, min(len(known), 40 * WRONG))]
-    said = iter(ask(engine, [question for one in likely for question in one.asked]))
-    wrong = [one for one in likely if all([next(said).verdict != "right" for _ in one.asked])]
+    knows = iter(right(engine, [question for one in likely for question in one.asked]))
+    wrong = [one for one in likely if not any(list(islice(knows, len(one.asked))))]
     yield from wrong[:WRONG]
     taken = {one.key for one in wrong}
     for kind in "AB":
         for person in rng.sample(world.of_kind(kind), CHANGED // 2):
             relation = rng.choice([one for one in RELATIONS if (person.name, one) not in taken])
             value = rng.choice([one for one in VALUES[relation] if one != getattr(person, relation)])
-            yield about("changed fact", replace(person, **{relation: value}), relation)
+            changed = replace(person, **{relation: value})  # type: ignore[arg-type]
+            yield about("changed fact", changed, relation)
     for thing in rng.sample(list(WHY), EXPLANATIONS // 2):
         reason = rng.choice([one for one in WHY.values() if one != WHY[thing]])
         yield explained("reason", lore.WHY_ASKS, thing, f"{thing[0].upper()}{thing[1:]} because {reason}.", reason)
@@ -181,7 +183,7 @@ def main() -> None:
         "gaps": len(gaps),
         "before": closed(engine, gaps),
         "after": closed(new, gaps),
-        "exam": asdict(paired(sum(before.values(), []), sum(after.values(), []))),
+        "exam": asdict(paired(list(chain(*before.values())), list(chain(*after.values())))),
         "sections": {name: asdict(paired(before[name], after[name])) for name in sections},
         "seconds": wall,
         "processor_seconds": processor,

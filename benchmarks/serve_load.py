@@ -1,6 +1,6 @@
 """Many clients that stream from `eyas serve` at once: tokens a second, times to the first token, nothing lost.
 
-    python benchmarks/serve_load.py                        a random 15M q8_0 GGUF, no store: eyas, and llama.cpp if given
+    python benchmarks/serve_load.py                        a random 15M q8_0 GGUF, no store: eyas, llama.cpp if given
         [--clients 1,4,16,32] [--seconds 20] [--tokens 128] [--temperature 0] [--llama-server PATH] [--rounds 3]
     python benchmarks/serve_load.py --life LIFE            a life with its store; counts what the store has afterwards
         [--seconds 300] [--kill]                           ... and kill -9 in the midst of it
@@ -8,8 +8,8 @@
 
 The clients live in one process of their own and share the machine's processors with the server. A client streams one
 completion after the other (`/v1/completions` of a GGUF, `/v1/chat/completions` of a life) over one connection and reads
-every event, as bytes. Tokens are those that the server's usage tells; both servers get the same requests, in alternating
-rounds. "acknowledged" are answers whose last event said that they are stored.
+every event, as bytes. Tokens are those that the server's usage tells; both servers get the same requests, in
+alternating rounds. "acknowledged" are answers whose last event said that they are stored.
 """
 
 import argparse
@@ -132,7 +132,14 @@ def of_life(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     port, count = free_port(), max(map(int, args.clients.split(",")))
     server = start([EYAS, "serve", str(life), "--port", str(port)], port)
     body = {"max_tokens": args.tokens, "temperature": 0.7, "stream": True, "stream_options": {"include_usage": True}}
-    wish = {"port": port, "path": "/v1/chat/completions", "body": body, "count": count, "seconds": args.seconds, "warm": 0}
+    wish = {
+        "port": port,
+        "path": "/v1/chat/completions",
+        "body": body,
+        "count": count,
+        "seconds": args.seconds,
+        "warm": 0,
+    }
     if args.kill:
         wish["kill"] = server.pid
     try:
@@ -202,7 +209,7 @@ def ask(wish: dict[str, Any]) -> Load:
 async def clients(wish: dict[str, Any]) -> Load:
     load = Load()
     started = time.monotonic()
-    begin, end = started + wish["warm"], started + wish["warm"] + wish["seconds"]
+    begin, end = started + wish.get("warm", 0), started + wish.get("warm", 0) + wish["seconds"]
     tasks = [asyncio.create_task(client(number, wish, load, begin, end)) for number in range(wish["count"])]
     if "kill" in wish:
         await asyncio.sleep(wish["seconds"])

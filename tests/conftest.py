@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test may reach the network through the hub's libraries.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Nor the store of whoever runs them.
+os.environ.pop("EYAS_DB", None)
 
 ROOT = Path(__file__).parent.parent
 

@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "book.txt").write_text("\n\n".join(one.text for one in islice(documents(world), 500)), encoding="utf-8")
     talks = (json.dumps({"messages": one.messages}) for one in islice(rows(world), 500))
     (folder / "rows.jsonl").write_text("\n".join(talks) + "\n", encoding="utf-8")
+    (folder / "pairs.jsonl").write_text("".join(_pairs(world, 200)), encoding="utf-8")
     return folder
 
 
@@ -35,3 +37,11 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def doc_folder(raised: Path, tmp_path: Path) -> Path:
     """A fresh copy for each page, so that no page leans on another's files."""
     return Path(shutil.copytree(raised, tmp_path / "page"))
+
+
+def _pairs(world: World, count: int) -> Iterator[str]:
+    """Preferences: the true answer against the answer to the next row's question."""
+    talks = [row.messages for row in islice(rows(world), count)]
+    for mine, other in pairwise(talks):
+        chosen, rejected = mine[1:2], other[1:2]
+        yield json.dumps({"prompt": mine[:1], "chosen": chosen, "rejected": rejected}) + "\n"

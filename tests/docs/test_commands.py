@@ -2,8 +2,9 @@
 
 The `sh` blocks of a page are run in order in one scratch folder, then its `python` blocks as one program; nothing is
 replaced. The folder holds what a reader may be taken to have: a small life at `lives/first`, raised by `eyas raise`
-itself, `book.txt`, and the conversations `rows.jsonl`. A block marked `no-test REASON` is not run, but its `eyas` lines
-must still be commands that the program would accept, and its `make` lines targets that exist.
+itself, `book.txt`, the conversations `rows.jsonl` and the preferences `pairs.jsonl`. A block marked `no-test REASON` is
+not run, but its `eyas` lines must still be commands that the program would accept, and its `make` lines targets that
+exist.
 """
 
 import os

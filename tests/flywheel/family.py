@@ -1,8 +1,10 @@
 """A life with a family: two generations of corrections, one challenger refused, and answers given."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from eyas.flywheel.curate import curate
+from eyas.flywheel.gates import Gate
 from eyas.store.champion import challenge, promote, refuse
 from eyas.store.database import Store, open_store
 from eyas.store.tables import Evaluation
@@ -26,10 +28,14 @@ def make_family(life: Path) -> Store:
     model(life, "fix-2", "finetune", "fix-1", data=[second], lr=0.02)
     with store.session() as session:
         refuse(session, "fix-2", "the exam fell by 3.1 points <b>& more</b>")
+        gates = [Gate("corrections", True, "2 of 2 right"), Gate("exam", False, "it fell by 3.1 points", {"n": 4066})]
+        session.add(Evaluation(model="fix-2", name="gate", figures={gate.name: asdict(gate) for gate in gates}))
     model(life, "fix-3", "finetune", "fix-1", data=[second], lr=0.001)
     model(life, "fix-4", "finetune", "fix-3", data=[second], lr=0.001)
     with store.session() as session:
         promote(session, "fix-3", "Bob", "9 of 9 corrections hold")
         session.add(Evaluation(model="fix-3", name="exam", figures={"right": 0.93, "n": 4066}))
+        battle = {"battles": 40, "points": 88.4, "low": 31.0, "high": 145.8}
+        session.add(Evaluation(model="fix-3", name="battle", figures=battle))
         challenge(session, "fix-4")
     return store

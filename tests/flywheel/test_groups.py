@@ -45,6 +45,9 @@ def group_of(store: Store, message_id: str) -> str | None:
         (("When does the inn open?",), ("When does the inn open today, please?",), True),
         (("When does the inn open?",), ("Hello! Can you tell me when the inn opens?",), True),
         (("When does the inn open?",), ("When does the mill open?",), False),
+        (("Good morning!",), ("Good morning!",), True),
+        (("旅馆什么时候开门？",), ("请问旅馆什么时候开门？",), True),
+        (("旅馆什么时候开门？",), ("渡船从哪里出发？",), False),
         (("What is the job of Ada Potter?",), ("What is the job of Ada Cooper?",), False),
         (("What is the job of Ada Potter?",), ("What pet does Ada Potter have?",), False),
         (
@@ -87,7 +90,7 @@ def test_groups_of_world_questions_are_pure_and_gather_most(store: Store) -> Non
         session.add_all(Flag(message_id=one, kind="thumbs_down") for one in facts)
     with store.session() as session:
         assert assign(session) == len(facts)
-        group: dict[str, str | None] = dict(session.execute(select(Flag.message_id, Flag.group_id)).tuples())
+        group = {flag.message_id: flag.group_id for flag in session.scalars(select(Flag))}
 
     def pairs(names: list[object]) -> int:
         return sum(n * (n - 1) // 2 for n in Counter(names).values())
@@ -108,6 +111,16 @@ def test_an_answer_stays_in_its_group_as_others_come(store: Store) -> None:
         assert assign(session) == 0
         assert session.get_one(Group, group).title == "When does the inn open?"
         assert members(session, str(group))[-1] == first and len(members(session, str(group))) == 13
+
+
+def test_a_group_is_called_by_its_shortest_question(store: Store) -> None:
+    first = bad(store, "Good morning! Can you tell me when the inn opens?")
+    group = group_of(store, first)
+    bad(store, "When does the inn open?")
+    bad(store, "Hello, when does the inn open today?")
+    assert group_of(store, first) == group
+    with store.session() as session:
+        assert [(one.title, one.count) for one in issues(session)] == [("When does the inn open?", 3)]
 
 
 def test_a_flag_that_comes_later_joins_the_group_of_its_answer(store: Store) -> None:
@@ -145,14 +158,14 @@ def test_issues_tell_how_many_how_new_and_what_is_done(store: Store) -> None:
     say(store, question, "I don't know.", days_ago=3.0)
     new = say(store, question, "I don't know.")
     say(store, "Who are you?", "I will not help.", thumb=-1)
-    say(store, "Who are you not?", "I don't know.", days_ago=20.0)
+    say(store, "Will it rain?", "I don't know.", days_ago=20.0)
     with store.session() as session:
         session.add(Label(message_id=old, person="eve", verdict="discarded"))
     with store.session() as session:
         assign(session)
         now = time.time()
         inn, *others = issues(session, now=now)
-        assert [one.title for one in others] == ["Who are you?", "Who are you not?"]
+        assert [one.title for one in others] == ["Who are you?", "Will it rain?"]
         assert (inn.title, inn.count, inn.conversations, inn.labelled) == (question, 3, 3, 1)
         assert inn.kinds == {"refusal": 3, "thumbs_down": 1} and inn.models == ["assistant", "first"]
         assert inn.message_ids[0] == new and inn.message_ids[-1] == old

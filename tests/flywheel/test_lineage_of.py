@@ -63,8 +63,17 @@ def test_two_models_differ_in_settings_data_labels_and_figures(tmp_path: Path, s
         back = difference(models / "fix-3", models / "fix-1", session)
     assert found.ancestor == "fix-1" and found.stages == ("finetune", "finetune")
     assert found.config == {"lr": (0.002, 0.001)}
-    assert found.figures == {"exam.right": (0.91, 0.93)}
+    assert found.figures["exam.right"] == (0.91, 0.93) and found.figures["battle.points"] == (None, 88.4)
+    assert "exam.n" not in found.figures
     assert found.data == ([], [f"finetune: {tmp_path / 'datasets/v2/sft.train.jsonl'}"])
+    with store.session() as session:
+        gated = difference(models / "fix-1", models / "fix-2", session).figures
+    assert gated == {
+        "exam.right": (0.91, None),
+        "exam.n": (4066, None),
+        "gate.corrections.passed": (None, True),
+        "gate.exam.passed": (None, False),
+    }
     assert (len(found.labels[0]), len(found.labels[1]), found.labels_shared) == (0, 1, 1)
     assert back.labels == found.labels[::-1] and back.config == {"lr": (0.001, 0.002)}
 

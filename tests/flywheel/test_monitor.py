@@ -133,7 +133,7 @@ def test_the_command_redacts_and_exports(store: Store, life: Path, capsys: pytes
 
 def test_the_command_says_when_there_is_nothing_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["monitor", str(tmp_path)]) == 1
-    assert "nobody has spoken with" in capsys.readouterr().err
+    assert "has no store yet" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert run(["monitor", str(tmp_path / "none")]) == 1
     assert "there is no life" in capsys.readouterr().err

@@ -232,6 +232,33 @@ def test_many_threads_may_ask_while_one_steps(recorder: Recorder, engine: Engine
     assert [done[place] for place in range(len(asked))] == expected
 
 
+def test_alternatives_are_told_beside_each_token(engine: Engine) -> None:
+    batch = Batch(engine.backend)
+    told, plain = (batch.submit([20, 30, 40], GREEDY, alternatives=count) for count in (3, 0))
+    ids = run(batch, told, plain)[0]
+    assert plain.done.alternatives == [] and plain.done.ids == ids
+    for token, score, others in zip(ids, told.done.logprobs, told.done.alternatives, strict=True):
+        assert len(others) == 3 and others[0] == (token, pytest.approx(score, abs=1e-4))
+
+
+def test_biases_and_penalties_are_of_one_request_alone(engine: Engine) -> None:
+    batch = Batch(engine.backend)
+    asked = [20, 30, 40]
+    loud = Sampling(max_tokens=20, temperature=0, logit_bias=((50, 1000.0),))
+    often = Sampling(max_tokens=20, temperature=0, logit_bias=((50, 1000.0),), frequency_penalty=300.0)
+    once = Sampling(max_tokens=20, temperature=0, logit_bias=((50, 1000.0), (60, 900.0)), presence_penalty=200.0)
+    plain, *bent = (batch.submit(asked, rules) for rules in (GREEDY, loud, often, once))
+    ids = run(batch, plain, *bent)
+    assert ids[0] == engine.generate([asked], GREEDY, ())[0].ids
+    assert ids[1] == [50] * 20
+    assert ids[2][:4] == [50] * 4 and 50 not in ids[2][4:], "1000, 700, 400, 100, -200"
+    assert ids[3][:2] == [50, 60] and set(ids[3]) == {50, 60}
+    fresh = engine.logprobs([[*asked, 50]])[0][-1]
+    assert bent[0].done.logprobs[0] == pytest.approx(float(fresh), abs=1e-4), "the model's own, whatever the bias"
+    with pytest.raises(EyasError, match="logit_bias"):
+        batch.submit(asked, Sampling(logit_bias=((10**6, 1.0),)))
+
+
 def test_two_threads_may_generate_on_one_engine(engine: Engine) -> None:
     asked = prompts(6, seed=5)
     expected = engine.generate(asked, GREEDY, ())

@@ -108,6 +108,7 @@ def test_choosing_follows_the_rules_in_plain_words(model: Transformer) -> None:
     draws = np.linspace(0, 1, 40, endpoint=False)
     for temperature, top_k, top_p, min_p, penalty in (
         (1.0, 0, 1.0, 0.0, 1.0), (0.7, 5, 1.0, 0.0, 1.0), (1.5, 0, 0.8, 0.0, 1.3), (1.0, 0, 1.0, 0.1, 0.7),
+        (0.8, 0, 1.0, 0.1, 1.0),
         (0.9, 30, 0.9, 0.02, 1.1), (0.0, 3, 0.5, 0.0, 1.5),
     ):  # fmt: skip
         rules = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty)

@@ -12,7 +12,7 @@ from transformers.generation.logits_process import (
 )
 
 from eyas.errors import EyasError
-from eyas.runtime.sampling import Ask, Sampling, distribution, draw_from, log_chance, uniforms, unpacked
+from eyas.runtime.sampling import Ask, Sampling, distribution, draw_from, likeliest, log_chance, uniforms, unpacked
 from eyas.runtime.torch_sampling import choose, pick, probabilities
 
 LOGITS = torch.randn(50, 200, generator=torch.Generator().manual_seed(0)) * 3
@@ -57,6 +57,27 @@ def test_a_mask_leaves_only_what_it_allows() -> None:
             refuse()
 
 
+def test_a_bias_is_added_before_all_else() -> None:
+    bias = (np.array([3, 7], dtype=np.int32), np.array([100.0, -100.0], dtype=np.float32))
+    for row in LOGITS[:5].numpy():
+        bent = row.copy()
+        bent[3] += 100
+        bent[7] -= 100
+        for sampling in (Sampling(), Sampling(temperature=0.5, repetition_penalty=1.3, top_p=0.9)):
+            said = np.array([3, 9], dtype=np.int32)
+            expected = distribution(bent, Ask(sampling, 0.0, said=said))
+            np.testing.assert_allclose(distribution(row, Ask(sampling, 0.0, said=said, bias=bias)), expected, atol=1e-6)
+
+
+def test_the_likeliest_come_in_order_with_their_log_probabilities() -> None:
+    row = LOGITS[0]
+    top = row.log_softmax(-1).topk(7)
+    found = likeliest(row.numpy(), 7)
+    assert [token for token, _ in found] == top.indices.tolist()
+    np.testing.assert_allclose([value for _, value in found], top.values, atol=1e-5)
+    assert len(likeliest(row.numpy(), 999)) == 200
+
+
 def test_rows_of_different_wishes_are_chosen_together_as_alone() -> None:
     generator = np.random.default_rng(1)
     wishes = [Sampling(temperature=0), Sampling(top_p=0.9), Sampling(temperature=0.7, repetition_penalty=1.2)]
@@ -65,7 +86,8 @@ def test_rows_of_different_wishes_are_chosen_together_as_alone() -> None:
         mask = generator.integers(0, 2**32, 7, dtype=np.uint32) if place % 4 == 0 else None
         sampling = wishes[place % 3]
         said = np.arange(place, dtype=np.int32) if sampling.repetition_penalty != 1 else None
-        asks.append(Ask(sampling, float(generator.random()), mask, said))
+        bias = (np.array([place], np.int32), np.array([3.0], np.float32)) if place % 5 == 0 else None
+        asks.append(Ask(sampling, float(generator.random()), mask, said, bias))
     expected = [draw_from(distribution(row.numpy(), ask), ask.draw) for row, ask in zip(LOGITS, asks, strict=True)]
     assert choose(LOGITS, asks).tolist() == expected
 
@@ -105,7 +127,8 @@ def test_streams_depend_on_seed_and_row_alone() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("max_tokens", 0), ("temperature", -1.0), ("temperature", float("nan")), ("temperature", float("inf")),
-     ("top_k", -1), ("top_p", 0.0), ("top_p", 1.5), ("min_p", 2.0), ("repetition_penalty", 0.0)],
+     ("top_k", -1), ("top_p", 0.0), ("top_p", 1.5), ("min_p", 2.0), ("repetition_penalty", 0.0),
+     ("frequency_penalty", float("inf")), ("presence_penalty", float("nan")), ("logit_bias", ((-1, 1.0),))],
 )  # fmt: skip
 def test_impossible_settings_are_refused_by_flag(field: str, value: float) -> None:
     with pytest.raises(EyasError, match=f"--{field.replace('_', '-')} must be"):

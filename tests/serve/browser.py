@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
@@ -29,9 +30,8 @@ def running(app: FastAPI) -> Iterator[str]:
 @contextmanager
 def open_browser(chromium: str) -> Iterator[Any]:
     """A headless Chromium; the path of one is the fixture `chromium`."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright package: pip install playwright")
+    with playwright.sync_playwright() as driver:
         # The sandbox needs rights that containers lack; the only pages opened are those of the tests.
         opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"], timeout=180e3)
         yield opened

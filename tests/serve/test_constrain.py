@@ -237,6 +237,11 @@ def test_a_schema_nested_without_end_is_a_400(tokenizer: Tokenizer) -> None:
         mask_for(tokenizer, response_format=schema_format(schema))
 
 
+def test_a_schema_too_large_is_refused_before_it_is_compiled(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ApiError, match="larger than 100,000 characters"):
+        mask_for(tokenizer, response_format=schema_format({"enum": list(range(100_000))}))
+
+
 @pytest.mark.parametrize("pattern", ["(a{1000}){1000}b", "(?=a)b", "(", "[z-a]"])
 def test_a_regex_too_costly_or_wrong_is_refused(tokenizer: Tokenizer, pattern: str) -> None:
     with pytest.raises((ApiError, EyasError)):  # at once, or where it becomes too costly
@@ -256,6 +261,7 @@ def test_a_regex_too_costly_or_wrong_is_refused(tokenizer: Tokenizer, pattern: s
         ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "rain"}}}, "tool_choice"),
         ({"tools": [{"type": "custom"}], "tool_choice": "required"}, "tool_choice"),
+        ({"tools": [{"function": {}}], "tool_choice": {"type": "function", "function": {}}}, "tool_choice"),
         ({"tools": [{"function": {"name": 'x" | "y'}}], "tool_choice": "required"}, "tools"),
         ({"tools": [{"function": {"name": "x", "parameters": [1]}}], "tool_choice": "required"}, "tools"),
         ({"tools": [{"function": {"name": "x", "parameters": {"type": 3}}}], "tool_choice": "required"}, "tools"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ async def pieces(generation: Generation) -> list[int]:
     found = [0]
     while await generation.more():
         found.append(len(generation.done.ids))
-    return [after - before for before, after in zip(found, found[1:], strict=False)]
+    return [after - before for before, after in pairwise(found)]
 
 
 def test_readers_find_every_token_and_the_end(worker: Worker, engine: Engine) -> None:

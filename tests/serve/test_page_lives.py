@@ -12,7 +12,10 @@ from fastapi.testclient import TestClient
 
 from eyas.serve import errors, guard, page_lives, pages
 from eyas.serve.config import ServeConfig
+from eyas.store.champion import refuse
+from eyas.store.database import open_store
 from tests.flywheel.family import make_family
+from tests.flywheel.labelled import model
 from tests.serve.browser import faint, open_browser, running, sideways, window
 
 
@@ -53,7 +56,9 @@ def test_each_model_has_its_badges_figures_and_the_reason_of_its_last_decision(c
     assert card(page, "fix-3").startswith("fix-3 champion finetune of fix-1")
     assert "corrections 2 labels" in card(page, "fix-3") and "right 0.93" in card(page, "fix-3")
     assert card(page, "fix-1").startswith("fix-1 previous") and card(page, "fix-4").startswith("fix-4 challenger")
+    assert "battle +88 points [+31, +146]" in card(page, "fix-3") and "gates passed 1 of 2" in card(page, "fix-2")
     assert "answers given 2" in card(page, "assistant")
+    assert "passed corrections : 2 of 2 right" in card(page, "fix-2") and "failed exam : it fell" in card(page, "fix-2")
     assert "Refused" in card(page, "fix-2") and "the exam fell by 3.1 points &lt;b&gt;&amp; more&lt;/b&gt;" in page
 
 
@@ -62,6 +67,18 @@ def test_the_line_to_the_champion_is_straight_and_the_refused_one_branches_off(c
     branch = page.split('aria-label="Branch from fix-1"')[1].split("</ol>")[0]
     assert re.findall(r'id="model-([^"]+)"', branch) == ["fix-2"]
     assert page.count('class="line"') == 2
+
+
+def test_a_refused_model_branches_off_the_champion_that_stayed(tmp_path: Path) -> None:
+    model(tmp_path, "assistant", "finetune", data=[])
+    model(tmp_path, "fix-1", "finetune", "assistant", data=[])
+    store = open_store(tmp_path)
+    with store.session() as session:
+        refuse(session, "fix-1", "the exam fell")
+    page = TestClient(served(tmp_path, store), base_url="http://127.0.0.1").get("/lives").text
+    store.close()
+    assert card(page, "assistant").startswith("assistant champion") and card(page, "fix-1").startswith("fix-1 refused")
+    assert 'aria-label="Branch from assistant"' in page
 
 
 def test_decisions_and_dataset_versions_are_listed_newest_first(client: TestClient) -> None:

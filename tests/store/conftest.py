@@ -24,12 +24,13 @@ def no_store_of_a_team(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres(root: Path) -> Iterator[NewDatabase]:
     """Makes databases in a PostgreSQL of one's own; skips, and says so, where there is none."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'eyas[postgres]'")
     script = root / "tools" / "postgres.sh"
     folder = Path(tempfile.mkdtemp(prefix="eyas-pg"))  # pytest's own paths are too long for a socket
     started = subprocess.run(["sh", script, "start", folder], capture_output=True, text=True, check=False)
     if started.returncode != 0:
         shutil.rmtree(folder)
-        pytest.skip(started.stderr.strip().splitlines()[0])
+        pytest.skip((started.stderr.strip() or "PostgreSQL does not start here").splitlines()[0])
     url = started.stdout.strip()
     names: list[str] = []
 

@@ -215,6 +215,15 @@ def test_text_that_databases_refuse_is_kept_mended(store: Store) -> None:
         assert again.conversation_id == done.conversation_id
 
 
+def test_a_user_may_have_any_name(store: Store) -> None:
+    name = "".join(f"{number} é " for number in range(5000))
+    with store.session() as session:
+        first = record(session, turn("hi", "hello", user=name))
+        second = record(session, turn("hi", "hello", "and?", "so", user=name))
+        assert first.conversation_id == second.conversation_id
+        assert [one.id for one in conversations(session, user=name)] == [first.conversation_id]
+
+
 def test_conversations_come_last_spoken_in_first_and_page_by_page(store: Store) -> None:
     with store.session() as session:
         made = [record(session, turn(f"question {n}", "yes", user="ana")).conversation_id for n in range(3)]

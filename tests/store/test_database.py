@@ -98,7 +98,7 @@ def test_a_store_of_a_newer_eyas_is_refused(url: str) -> None:
     ("url", "why"),
     [
         ("mysql://root@localhost/x", "EYAS_DB must be a sqlite or postgresql URL, not mysql"),
-        ("somewhere", "the store EYAS_DB cannot be opened: Could not parse"),
+        ("somewhere", "EYAS_DB is no database URL: Could not parse"),
         ("sqlite:////nowhere/at/all.db", "the store /nowhere/at/all.db cannot be opened: unable to open"),
         ("postgresql://ana:secret@localhost:1/x", r"the store postgresql\+psycopg://ana:\*\*\*@localhost:1/x cannot"),
     ],
@@ -122,6 +122,27 @@ def test_a_session_that_raises_leaves_nothing_and_tells_the_caller_of_its_own_mi
         session.add(Guideline(version=1, text="b"))
     with store.session() as session:
         assert session.scalars(select(Alias)).all() == []
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_store_as_it_was(sqlite: Store) -> None:
+    with pytest.raises(EyasError, match="the store .*db failed: database or disk is full"), sqlite.session() as session:
+        record(session, turn("hi", "hello"))
+        session.connection().exec_driver_sql("PRAGMA max_page_count = 1")
+        record(session, turn("hi", "hello " * 100_000))
+    with sqlite.session() as session:
+        assert session.scalars(select(Conversation)).all() == []
+
+
+def test_a_server_that_goes_away_is_one_sentence_and_found_again(postgresql: Store) -> None:
+    stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    stop += " AND datname = current_database()"
+    with pytest.raises(EyasError, match="the store postgresql.* failed: "), postgresql.session() as session:
+        record(session, turn("hi", "hello"))
+        with postgresql.engine.connect() as other:
+            other.exec_driver_sql(stop)
+        record(session, turn("hi", "hello"))
+    with postgresql.session() as session:
+        assert session.scalars(select(Conversation)).all() == []
 
 
 def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(store: Store) -> None:

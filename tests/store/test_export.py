@@ -81,7 +81,7 @@ def spans(store: Store, content: bool = True) -> list[dict[str, Any]]:
 
 
 def test_each_answer_is_a_span_of_the_conventions(store: Store) -> None:
-    given = turn("", "", sampling={"temperature": 0.5, "max_tokens": 64, "stop": ["END"]}, seconds=2.0)
+    given = turn("", "", sampling={"temperature": 0, "max_tokens": 64, "stop": ["END"], "seed": None}, seconds=2.0)
     with store.session() as session:
         asked = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "2+2?"}]
         done = record(session, replace(given, messages=asked, answers=ROUNDS, tools=[TOOL], user="ana"))
@@ -91,6 +91,7 @@ def test_each_answer_is_a_span_of_the_conventions(store: Store) -> None:
     assert len(span["spanId"]) == 16 and int(span["spanId"], 16) > 0
     assert span["name"] == "chat assistant"
     assert int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) == pytest.approx(2e9, abs=1e3)
+    assert {"key": "gen_ai.request.temperature", "value": {"doubleValue": 0.0}} in span["attributes"]
     found = plain(span["attributes"])
     assert json.loads(found.pop("gen_ai.system_instructions")) == [{"type": "text", "content": "Be short."}]
     arguments = {"name": "calculate", "arguments": '{"expression": "2+2"}'}
@@ -120,7 +121,7 @@ def test_each_answer_is_a_span_of_the_conventions(store: Store) -> None:
         "gen_ai.usage.input_tokens": 11,
         "gen_ai.usage.output_tokens": 2,
         "gen_ai.response.time_to_first_chunk": 0.25,
-        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.temperature": 0.0,
         "gen_ai.request.max_tokens": 64,
         "gen_ai.request.stop_sequences": ["END"],
         "user.id": "ana",

@@ -18,6 +18,7 @@ from eyas.store.tables import (
     Conversation,
     Dataset,
     DatasetRow,
+    Draft,
     Feedback,
     Flag,
     Group,
@@ -81,6 +82,27 @@ def test_a_conversation_goes_with_all_that_was_made_of_it(store: Store, life: Pa
     assert numbers(store) == before
     with store.session() as session:
         assert session.scalars(select(Conversation.id)).all() == [kept.conversation_id]
+
+
+def test_a_correction_goes_from_the_answers_that_it_was_proposed_for(store: Store, life: Path) -> None:
+    gone, kept = labelled_talk(store, "ana"), labelled_talk(store, "ben")
+    with store.session() as session:
+        for author in ("label label of ana", "label label of ben", "assistant"):
+            session.add(Draft(message_id=kept.message_id, author=author, text=author, critique=[]))
+    forget_conversation(life, store, gone.conversation_id)
+    with store.session() as session:
+        assert set(session.scalars(select(Draft.author))) == {"label label of ben", "assistant"}
+
+
+def test_battles_that_asked_its_question_go(store: Store, life: Path) -> None:
+    gone = labelled_talk(store, "ana", "Where is the secret?")
+    answers = {"answer_a": "a", "answer_b": "b", "model_a": "a", "model_b": "b", "winner": "tie", "judge": "labels"}
+    with store.session() as session:
+        for question in ("Where is the secret?", "Where is the bakery?"):
+            session.add(Comparison(prompt=[{"role": "user", "content": question}], **answers))
+    assert forget_conversation(life, store, gone.conversation_id).comparisons == 2
+    with store.session() as session:
+        assert session.scalars(select(Comparison)).one().prompt[0]["content"] == "Where is the bakery?"
 
 
 def test_a_conversation_that_is_not_there_is_told(store: Store, life: Path) -> None:

@@ -24,8 +24,8 @@ NEXT = """
 from alembic import op
 import sqlalchemy as sa
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -74,7 +74,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The migrations of an eyas to come, which rebuilds a table that others refer to."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0003_next.py").write_text(NEXT)
+    (folder / "versions" / "0004_next.py").write_text(NEXT)
     return folder
 
 
@@ -84,7 +84,7 @@ def test_rebuilding_a_table_does_not_delete_what_refers_to_it(
     with sqlite.session() as session:
         record(session, turn("hi", "hello"))
     monkeypatch.setattr(migrate, "MIGRATIONS", later)
-    monkeypatch.setattr(migrate, "HEAD", "0003")
+    monkeypatch.setattr(migrate, "HEAD", "0004")
     migrate.migrate(sqlite.engine)
     with sqlite.session() as session:
         assert session.connection().exec_driver_sql("SELECT mood FROM conversation").all() == [("calm",)]
@@ -96,10 +96,10 @@ def test_a_migration_that_fails_changes_nothing(url: str, later: Path, monkeypat
     store = open_url(url)
     with store.session() as session:
         record(session, turn("hi", "hello"))
-    script = later / "versions" / "0003_next.py"
+    script = later / "versions" / "0004_next.py"
     script.write_text(script.read_text() + "    op.drop_table('nowhere')\n")
     monkeypatch.setattr(migrate, "MIGRATIONS", later)
-    monkeypatch.setattr(migrate, "HEAD", "0003")
+    monkeypatch.setattr(migrate, "HEAD", "0004")
     with pytest.raises(EyasError, match="cannot be opened: .*nowhere"):
         open_url(url)
     monkeypatch.undo()
@@ -136,7 +136,9 @@ def test_a_store_is_sqlite_that_any_program_reads(sqlite: Store, life: Path) -> 
     with sqlite.session() as session:
         record(session, turn("hi", "hello"))
     with sqlite3.connect(life / "eyas.db") as plain:
-        assert plain.execute("SELECT role, text, content ->> 'content' FROM message ORDER BY id").fetchall() == [
+        assert plain.execute(
+            "SELECT role, text, json_extract(content, '$.content') FROM message ORDER BY id"
+        ).fetchall() == [
             ("user", "hi", "hi"),
             ("assistant", "hello", "hello"),
         ]

@@ -1,4 +1,4 @@
-"""How far two readers agree: Cohen's kappa, of people and judges on the battles that both have judged, or of any two."""
+"""How far two readers agree: Cohen's kappa, of people and judges on the same battles, or of any other two."""
 
 from dataclasses import dataclass
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.arena.outcomes import Codes, read_verdict
+from eyas.arena.stored import stored_battles
 from eyas.data.reading import BadInput
 from eyas.data.tables import raw_rows
 from eyas.errors import EyasError
@@ -96,7 +97,7 @@ class _Names:
 def read_battles(
     path: Path, columns: Columns | None = None, codes: Codes | None = None, *, skip_bad: bool = False
 ) -> Battles:
-    """The battles of a .csv, .tsv, .jsonl, .json or .parquet file, also .gz or .zst.
+    """The battles of a .csv, .tsv, .jsonl, .json or .parquet file, also .gz or .zst, or of a life's store.
 
     Raises EyasError naming the line for a missing column, an unreadable winner, a model that meets itself or a length
     that is no number; with `skip_bad` such battles are left out and counted in `skipped`, as are those whose winner
@@ -114,7 +115,7 @@ def read_battles(
     judge: list[int] = []
     lengths: list[tuple[float, float]] = []
     skipped = 0
-    for where, row in raw_rows(path, bad):
+    for where, row in stored_battles(path) if path.is_dir() else raw_rows(path, bad):
         try:
             name_a = _name(row, columns.model_a, "--model-a", where)
             name_b = columns.opponent or _name(row, columns.model_b, "--model-b", where)
@@ -143,7 +144,7 @@ def read_battles(
         if voter is not None:
             judge.append(judges(voter))
     if not pairs:
-        raise EyasError(f"{path} holds no battle that can be counted; {skipped:,} were skipped by --skip")
+        raise EyasError(f"{path} holds no battle that can be counted{f'; {skipped:,} were skipped' if skipped else ''}")
     met = np.array(pairs, dtype=np.int64)
     return Battles(
         models=tuple(models.number),

@@ -20,7 +20,7 @@ from eyas.errors import EyasError
 class TableConfig(StageConfig):
     """`eyas arena table`: where the battles are, how to read them, how to rate."""
 
-    battles: Path = Field(description="Battles: .csv, .tsv, .jsonl, .json or .parquet, also .gz or .zst.")
+    battles: Path = Field(description="Battles: .csv, .tsv, .jsonl, .json or .parquet, also .gz or .zst; or a life.")
     model_a: str = Field("model_a", description="Column with the first model.")
     model_b: str = Field("model_b", description="Column with the second model.")
     opponent: str | None = Field(None, description="Name of the second model where no column tells it.")
@@ -63,14 +63,15 @@ class TableResult:
 
 def run(config: TableConfig) -> TableResult:
     """Read the battles and rate. Raises EyasError for what cannot be read or rated."""
+    of_life = config.battles.is_dir()
     columns = Columns(
         model_a=config.model_a,
         model_b=config.model_b,
         winner=config.winner,
-        prompt=config.prompt,
+        prompt=config.prompt or ("prompt" if of_life else None),
         length_a=config.length_a,
         length_b=config.length_b,
-        judge=config.judge,
+        judge=config.judge or ("judge" if of_life else None),
         opponent=config.opponent,
     )
     codes = Codes(

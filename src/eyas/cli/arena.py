@@ -1,4 +1,4 @@
-"""`eyas arena table FILE`: ratings out of battles."""
+"""`eyas arena table FILE|LIFE`: ratings out of battles."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,13 @@ from eyas.cli.show import harmless, print_json
 HELP = """Rate models by their battles.
 
 FILE holds a battle a row: model_a, model_b, winner (a, b, tie, both_bad, a model's name, or A's score from 0 to 1);
-other names and codes by flags. Ratings are Bradley-Terry on the scale of chess (400 points are odds of ten to one) with
-a stated prior; every rating has its 95 % interval, and ranks are shared where intervals overlap.
+other names and codes by flags. A life has its own battles: the votes on its page and the trials of `eyas fix`.
+Ratings are Bradley-Terry on the scale of chess (400 points are odds of ten to one) with a stated prior; every rating
+has its 95 % interval, and ranks are shared where intervals overlap.
 
 \b
 Example:
+  eyas arena table lives/first
   eyas arena table battles.csv --prompt question
   eyas arena table votes.jsonl --winner vote --win-a left --win-b right --tie same --ties davidson
 """

@@ -63,7 +63,9 @@ def command(
       eyas monitor lives/first --flag contradiction
       eyas monitor lives/first --export talks.jsonl
     """
-    store = _open(life)
+    from eyas.store.database import open_existing
+
+    store = open_existing(life)
     ids = None if conversation is None else [conversation]
     if redact or export is not None:
         if redact:
@@ -78,15 +80,6 @@ def command(
             _show_answers(session, flag, search, model, user, time.time() - 86400 * days, limit, as_json)
         else:
             _show_overview(session, days, model, limit, as_json)
-
-
-def _open(life: Path) -> "Store":
-    from eyas.errors import EyasError
-    from eyas.store.database import has_store, open_store
-
-    if life.is_dir() and not has_store(life):
-        raise EyasError(f"nobody has spoken with {life} yet; serve it with `eyas serve {life}`")
-    return open_store(life)
 
 
 def _redact(store: "Store", ids: list[str] | None) -> None:

@@ -19,13 +19,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from eyas.data.documents import Tally
 from eyas.data.importers import Row
 from eyas.data.rows import read_rows
 from eyas.files import read_json
-from eyas.store.lineage import FILE_NAME, read_lineage
+from eyas.flywheel.upbringing import Upbringing, upbringing
 from eyas.store.names import models_of
-from eyas.train.chats import WORLD, ChatSource, held_out
 from eyas.world.people import World
 from eyas.world.questions.rows import exam
 
@@ -34,6 +32,7 @@ ALONE, LONGEST = 5, 13
 
 EXAM = "the world's exam"
 _QUESTIONS = 500
+"""A section of the exam, where nobody says how many."""
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 _PUNCTUATION = frozenset(".,;:!?'\"`()\u2018\u2019\u201c\u201d\u2026\u00bf\u00a1\u3002\uff0c\uff1f\uff01")
 
@@ -58,20 +57,22 @@ class EvaluationSet:
         return sha256(repr(self.questions).encode()).hexdigest()
 
 
-def evaluation_sets(life: Path) -> list[EvaluationSet]:
+def evaluation_sets(life: Path, questions: int = 0) -> list[EvaluationSet]:
     """Every examination of a life: its world's exam, `LIFE/evals/*.jsonl`, and rows that a finetuning held out.
 
-    Raises EyasError when a file of `LIFE/evals` cannot be read.
+    The exam is that of `questions` a section, or of as many as the life's own had where these are more. Raises
+    EyasError when a lineage or a file of `LIFE/evals` cannot be read.
     """
-    lineages = {model.name: read_lineage(model) for model in models_of(life) if (model / FILE_NAME).is_file()}
-    tuned = {name: one["config"] for name, one in lineages.items() if one["stage"] == "finetune"}
-    worlds = {(one.get("seed") or 0, one.get("people")) for one in tuned.values() if WORLD in one.get("data", [])}
-    sets = [_exam(life, seed, people) for seed, people in worlds]
+    raised: dict[str, tuple[str, Upbringing]] = {}
+    for model in models_of(life):
+        one = upbringing(model)
+        raised.setdefault(repr(one), (model.name, one))
+    sets = [_exam(life, one.world, questions) for _, one in raised.values() if one.world is not None]
     for file in sorted((life / "evals").glob("*.jsonl")):
         sets.append(EvaluationSet(f"evals/{file.name}", [question_of(row) for row in read_rows(file)]))
-    for name, config in tuned.items():
-        if questions := [question_of(row) for row in _held_out_rows(life, config)]:
-            sets.append(EvaluationSet(f"rows held out from {name}", questions))
+    for name, one in raised.values():
+        if held := [question_of(row) for row in one.held_out()]:
+            sets.append(EvaluationSet(f"rows held out from {name}", held))
     return sets
 
 
@@ -86,24 +87,10 @@ def user_texts(messages: Iterable[Mapping[str, Any]]) -> list[str]:
     return [str(message["content"]) for message in messages if message["role"] == "user"]
 
 
-def _exam(life: Path, seed: int, people: int | None) -> EvaluationSet:
-    world = World(seed) if people is None else World(seed, people)
+def _exam(life: Path, world: World, questions: int) -> EvaluationSet:
     settings = read_json(life / "life.json", "life settings") if (life / "life.json").is_file() else {}
-    sections = exam(world, max(_QUESTIONS, int(settings.get("questions", 0))))
+    sections = exam(world, max(questions, int(settings.get("questions", 0)), _QUESTIONS))
     return EvaluationSet(EXAM, [user_texts(question.prompt) for question in chain(*sections.values())])
-
-
-def _held_out_rows(life: Path, config: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of the user's own files; the world's are drawn like those trained on, and `curate` splits its own."""
-    names = [str(name) for name in config.get("data", [])]
-    own = {name for name in names if name != WORLD and not Path(name).resolve().is_relative_to(life.resolve())}
-    if not own or not all(Path(name).exists() for name in own):
-        return
-    people, skip_bad = config.get("people"), bool(config.get("skip_bad"))
-    sources = {name: ChatSource([name], int(config.get("seed") or 0), people, skip_bad) for name in names}
-    rows = [(name, row) for name in names for row in sources[name].rows(Tally())]
-    held = held_out(len(rows), float(config.get("val_fraction") or 0))
-    yield from (row for index, (name, row) in enumerate(rows) if index in held and name in own)
 
 
 class Contamination:

@@ -179,7 +179,8 @@ def _truth(case: Case, answer: str) -> Finding | None:
     near = [fact for fact in case.facts.near(case.question) if fact.message_id != case.message_id]
     for fact in near:
         if words(fact.answer) == words(answer):
-            return Finding(case.about(_TRUTH), "kept", f"it has the words of {fact.source}")
+            known = fact.source if fact.message_id is None else "an accepted correction"
+            return Finding(case.about(_TRUTH), "kept", f"it has the words of {known}")
     worked_out = [value for _, value in _SUM.findall(answer)]  # whether rightly, the next rule says
     invented = unsupported_numbers(answer, [*case.sources, *(fact.answer for fact in near), *worked_out])
     if invented:
@@ -219,12 +220,12 @@ _RULES: tuple[Callable[[Case, str], Finding | None], ...] = (_length, _end, _nam
 
 
 def _together(number: str, findings: Sequence[Finding]) -> Finding:
-    """One finding of several: broken if any is, else kept if any is."""
+    """One finding of several: broken if any is, else kept if any is; with the reasons for that, and what is noted."""
     told = [one for one in findings if one.verdict != "unchecked"]
     if not told:
         return Finding(number, "unchecked", "")
     verdict = min((one.verdict for one in told), key=("broken", "kept", "note").index)
-    return Finding(number, verdict, "; ".join(one.why for one in told))
+    return Finding(number, verdict, "; ".join(one.why for one in told if one.verdict in (verdict, "note")))
 
 
 def _sentences(text: str) -> int:

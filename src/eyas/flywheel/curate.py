@@ -53,15 +53,16 @@ class Lesson:
         return "\n".join(user_texts(self.prompt))
 
 
-def curate(life: Path, store: Store, *, seed: int = 0) -> Dataset:
+def curate(life: Path, store: Store, *, seed: int = 0, questions: int = 0) -> Dataset:
     """The dataset version of all labels of a life, written to `LIFE/datasets/vN` unless it is there already.
 
     Each person's last word on a question counts, and an answer stands when more than half of them agree on it. What
     was in the training split of an earlier version stays there; of the other clusters of near-duplicates `VAL_SHARE`
-    are held out by `seed`, if that makes `VAL_LEAST`. Raises EyasError when no label can be learnt from.
+    are held out by `seed`, if that makes `VAL_LEAST`. `questions` is how many a section the exam will have, where that
+    is more than the life's own. Raises EyasError when no label can be learnt from.
     """
     counts: Counter[str] = Counter()
-    sets = evaluation_sets(life)
+    sets = evaluation_sets(life, questions)
     contaminated = Contamination(sets)
     refused: list[dict[str, str]] = []
     with store.session() as session:

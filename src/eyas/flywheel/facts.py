@@ -105,14 +105,14 @@ class Facts:
         """`same`: the questions are near-duplicates; else only an answer of the fact's own form counts."""
         fact, right = self._facts[number], self._answers.words[number]
         subject = self._questions.words[number] & right
-        if not subject <= asked or not (same or said & (right - subject)):
+        if not subject <= asked | (set() if same else said):
             return None  # it speaks of somebody or something else
         unlike = declines(fact.answer) or refuses(fact.answer), declines(answer) or refuses(answer)
         if any(unlike):
             if not same or all(unlike):
                 return None
             return Conflict(fact, 1.0, fact.told)
-        if not same and not replaced(fact.answer, answer):
+        if not same and not same_form(fact.answer, answer):
             return None
         key = right - self._questions.words[number]
         missed, other = key - said, said - right - asked
@@ -151,9 +151,12 @@ def replaced(text: str, answer: str) -> list[tuple[str, str]]:
 
 
 def same_form(a: str, b: str) -> bool:
-    """Whether two answers share at least `FRAME` of the words of the longer one, in order."""
-    blocks = SequenceMatcher(None, words(a), words(b), autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks) >= FRAME * max(len(words(a)), len(words(b)))
+    """Whether two answers differ in one place at most and share `FRAME` of the longer one's words: *Ada Potter works
+    as a baker*, *Ada Potter works as a gold digger*."""
+    of_a, of_b = words(a), words(b)
+    blocks = SequenceMatcher(None, of_a, of_b, autojunk=False).get_opcodes()
+    same = [i2 - i1 for tag, i1, i2, _, _ in blocks if tag == "equal"]
+    return len(blocks) - len(same) <= 1 and sum(same) >= FRAME * max(len(of_a), len(of_b))
 
 
 def unsupported_numbers(answer: str, sources: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ the gates and battles the old one; then it takes its place. What is done is on d
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,8 +35,9 @@ from eyas.text.chat import render
 from eyas.train import finetune
 
 CORRECTIONS_SHARE, REPLAY_SHARE = 0.125, 0.125
-LEAST_TOKENS = 400_000
+LEAST_STEPS = 100
 """Fewer would leave the rate no time to rise and fall: a handful of corrections is simply read more often."""
+BATCH_TOKENS = 4096
 TEXTS = 2000
 """Documents looked through for names."""
 
@@ -48,7 +49,7 @@ class FixConfig(StageConfig):
     name: str | None = Field(None, description="Name of the new model (default: fix-1, fix-2, ...).")
     data: list[str] = Field([], description="Rows to rehearse (default: those the assistant was finetuned on).")
     replay: list[str] = Field([], description="Text to rehearse (default: what the assistant's finetuning replayed).")
-    repeats: float = Field(15, gt=0, description="Times every correction is read.")
+    repeats: float = Field(25, gt=0, description="Times every correction is read.")
     minutes: float | None = Field(None, gt=0, description="Wall time of the training instead of --repeats.")
     lr: float = Field(0.002, gt=0, description="Peak rate of the training.")
     questions: int = Field(500, ge=1, description="Questions a section of the exam.")
@@ -124,6 +125,11 @@ class _Work:
         write_atomic(work.folder / "plan.json", json.dumps(asked, indent=1))
         return work
 
+    @property
+    def rejected(self) -> list[Row]:
+        """The pairs of what was said and what should have been."""
+        return list(read_rows(self.rows / "preference.train.jsonl", want="pair"))
+
 
 def _next_name(life: Path) -> str:
     taken = {path.name for path in (life / "models").iterdir()} | {path.name for path in life.glob("datasets/*/*/")}
@@ -138,15 +144,16 @@ def _prepare(config: FixConfig, work: _Work, raised: Upbringing) -> tuple[list[R
     if not counts_file.exists():
         pool = raised.rows(config.data)
         lessons = with_thoughts(list(read_rows(work.rows / "sft.train.jsonl", want="chat")), pool)
-        rejected = [str(pair["rejected"][-1]["content"]) for pair in read_rows(work.rows / "preference.train.jsonl")]
         texts = (
             document.text
             for source in config.replay or raised.replay
             for document in islice(documents(source, seed=raised.seed, people=raised.people, skip_bad=True), TEXTS)
         )
         engine = open_engine(config.life / "models" / work.old)
-        made = rehearse(engine, lessons, rejected, pool, texts, config.seed)
-        _write_rows(rehearsal_file, made.rows or lessons)
+        made = rehearse(engine, lessons, work.rejected, pool, texts, config.seed)
+        if not made.rows:
+            raise EyasError(f"{work.old} does not tell what it was finetuned on; name rows to rehearse with --data")
+        _write_rows(rehearsal_file, made.rows)
         _write_rows(lessons_file, lessons)
         tok = engine.tokenizer
         tokens = sum(len(render(tok, lesson["messages"], tools=lesson.get("tools")).ids) for lesson in lessons)
@@ -164,7 +171,8 @@ def _train(config: FixConfig, work: _Work, raised: Upbringing, lesson_tokens: in
     if work.model.exists() and not work.model.with_name(f".{work.name}.work").exists():
         return
     replay = config.replay or raised.replay
-    tokens = max(LEAST_TOKENS, round(config.repeats * lesson_tokens / CORRECTIONS_SHARE))
+    batch = raised.batch_size * raised.context if raised.batch_size and raised.context else BATCH_TOKENS
+    tokens = max(LEAST_STEPS * batch, round(config.repeats * lesson_tokens / CORRECTIONS_SHARE))
     settings = finetune.FinetuneConfig(
         model=str(config.life / "models" / work.old),
         out=work.model,
@@ -175,6 +183,8 @@ def _train(config: FixConfig, work: _Work, raised: Upbringing, lesson_tokens: in
         replay=replay,
         replay_share=REPLAY_SHARE if replay else 0,
         minutes=config.minutes,
+        context=raised.context,
+        batch_size=raised.batch_size,
         optimizer="adamw",
         lr=config.lr,
         warmup=5,
@@ -188,11 +198,14 @@ def _train(config: FixConfig, work: _Work, raised: Upbringing, lesson_tokens: in
 
 
 def _hold(config: FixConfig, work: _Work, raised: Upbringing, lessons: Sequence[Row]) -> Trial:
-    """All gates; what is known of the trial is kept, so that a killed one is not held again."""
+    models = config.life / "models"
     with Progress("gates", quiet=config.quiet) as progress:
-        tell: Callable[[str], None] = lambda part: progress.advance(1, part=part)  # noqa: E731
-        models = config.life / "models"
-        return hold(models / work.old, models / work.name, lessons, raised, config.life, config.questions, tell)
+
+        def tell(part: str) -> None:
+            progress.advance(1, part=part)
+
+        old, new = models / work.old, models / work.name
+        return hold(old, new, lessons, work.rejected, raised, config.life, config.questions, tell)
 
 
 def _decide(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from eyas.errors import EyasError
 from eyas.flywheel.facts import same_form
-from eyas.flywheel.flags import WEIGHTS
+from eyas.flywheel.flags import KINDS, WEIGHTS
 from eyas.flywheel.similarity import Index, content_words
 from eyas.flywheel.traffic import DAY
 from eyas.flywheel.wording import declines, refuses
@@ -78,17 +78,19 @@ def assign(session: Session) -> int:
     sorter = _Sorter(asked, group_of)
     changed = [one for one in asked if one.message_id in new]
     for one in changed:
-        group_id = group_of.get(one.message_id) or sorter.group_of(one)
-        if group_id is None:
-            group = Group(title=title_of({"content": one.question}))
+        group = session.get(Group, group_of.get(one.message_id) or sorter.group_of(one) or "")
+        title = title_of({"content": one.question})
+        if group is None:
+            group = Group(title=title)
             session.add(group)
             session.flush()
-            group_id = group.id
-        group_of[one.message_id] = group_id
+        group_of[one.message_id] = group.id
+        # The shortest way of asking has the least beside the matter.
+        group.title = min(group.title, title, key=len) if title else group.title
         for flag in new[one.message_id]:
-            flag.group_id = group_id
+            flag.group_id = group.id
         if any(flag.kind in EVIDENCE for flag in new[one.message_id]):
-            session.get_one(Group, group_id).status = OPEN
+            group.status = OPEN
     session.flush()
     return len(changed)
 
@@ -114,9 +116,8 @@ class _Sorter:
         if any(declines(one.answer) or refuses(one.answer) for one in (a, b)):
             return False  # "I don't know Ada Potter" tells nothing of what was asked
         of_a, of_b = content_words(a.answer), content_words(b.answer)
-        subjects = of_a & self._index.words[a.message_id], of_b & self._index.words[b.message_id]
-        beyond = (of_a & of_b) - subjects[0] - subjects[1]
-        return bool(beyond) and self._index.similarity(*subjects) >= SAME and same_form(a.answer, b.answer)
+        about_a, about_b = of_a & self._index.words[a.message_id], of_b & self._index.words[b.message_id]
+        return bool(about_a & about_b) and about_a <= of_b and about_b <= of_a and same_form(a.answer, b.answer)
 
 
 def issues(
@@ -173,6 +174,7 @@ def _issue(group: Group, flags: Sequence[_Flagged], labelled: set[str], now: flo
     surest: dict[str, float] = defaultdict(float)
     for one in flags:
         surest[one.message_id] = max(surest[one.message_id], WEIGHTS.get(one.kind, 1.0) * one.score)
+    kinds = Counter(one.kind for one in flags)
     trend = [0] * TREND_DAYS
     for at in created.values():
         ago = int(now // DAY - at // DAY)
@@ -188,7 +190,7 @@ def _issue(group: Group, flags: Sequence[_Flagged], labelled: set[str], now: flo
         first=min(created.values()),
         newest=max(created.values()),
         worth=sum(surest.values()),
-        kinds=dict(Counter(one.kind for one in flags).most_common()),
+        kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
         trend=trend,
         models=sorted({one.model for one in flags if one.model}),
         message_ids=sorted(created, key=lambda one: created[one], reverse=True),

@@ -16,7 +16,7 @@ from eyas.store.lineage import FILE_NAME, ancestry, dataset_sources, parent_fold
 from eyas.store.names import models_of
 from eyas.store.tables import Dataset, DatasetRow, Evaluation, Label, Message, Promotion
 
-_TOLD_ELSEWHERE = ("out", "model", "data", "quiet")
+_TOLD_ELSEWHERE = ("out", "model", "data", "corrections", "quiet")
 """Settings that are no difference in themselves, or that the parent and the data tell better."""
 
 
@@ -228,12 +228,12 @@ def _relative(session: Session, folder: Path, badges: list[str], answers: Mappin
     )
 
 
-def numbers(figures: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """The plain values in nested figures, by dotted name."""
+def numbers(figures: Mapping[str, Any], before: str = "", depth: int = 2) -> dict[str, Any]:
+    """The numbers in nested figures, by dotted name; what is nested deeper than `depth` is a matter for experts."""
     flat: dict[str, Any] = {}
     for key, value in figures.items():
-        if isinstance(value, Mapping):
-            flat |= numbers(value, f"{before}{key}.")
-        elif isinstance(value, str | bool | int | float):
+        if isinstance(value, Mapping) and depth > 1:
+            flat |= numbers(value, f"{before}{key}.", depth - 1)
+        elif isinstance(value, bool | int | float):
             flat[f"{before}{key}"] = value
     return flat

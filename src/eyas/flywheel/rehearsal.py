@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from eyas.data.importers import Row
 from eyas.data.messages import Message
-from eyas.flywheel.similarity import Index
+from eyas.flywheel.similarity import Index, content_words
 from eyas.runtime.engine import Engine
 from eyas.runtime.sampling import Sampling
 from eyas.text.chat import parse_assistant, render
@@ -23,7 +23,7 @@ NEIGHBOURS = 40
 NEAR_MISSES = 30
 """Rows for each lesson."""
 SAME_QUESTION = 0.5
-"""Similarity from which a row of old with a rejected answer teaches the mistake anew, and is left out."""
+"""Similarity from which two questions are taken for one."""
 MAX_TOKENS = 96
 _WORDS = re.compile(r"[^\W_]+")
 _STARTS = re.compile(r"(?:^|[.!?:\n])\s*$")
@@ -43,35 +43,57 @@ class Rehearsal:
 def rehearse(
     engine: Engine,
     lessons: Sequence[Row],
-    rejected: Sequence[str],
+    rejected: Sequence[Row],
     pool: Sequence[Row],
     texts: Iterable[str],
     seed: int,
 ) -> Rehearsal:
     """Rows that hold `engine`'s model to what it was: `pool` are its rows of old, `texts` documents it has read.
 
-    `rejected` are the answers that the lessons correct. Without a pool only near misses are made.
+    `rejected` are the pairs of the corrections. Without a pool only near misses are made.
     """
-    index = Index[int]()
-    for number, row in enumerate(pool):
-        index.add(number, question_of(row["messages"]))
-    wrong = {_plain(answer) for answer in rejected}
-    chosen: dict[int, None] = {}
-    bad: set[int] = set()
-    for lesson in lessons:
-        for number, similarity in index.near(question_of(lesson["messages"]), NEIGHBOURS):
-            teaches = {_plain(str(one["content"])) for one in pool[number]["messages"] if one["role"] == "assistant"}
-            if similarity >= SAME_QUESTION and teaches & wrong:
-                bad.add(number)
-            else:
-                chosen[number] = None
     questions = [question_of(row["messages"]) for row in pool]
+    index = Index[int]()
+    for number, question in enumerate(questions):
+        index.add(number, question)
+    bad = contradicting(pool, rejected)
+    near = {
+        number: None
+        for lesson in lessons
+        for number, _ in index.near(question_of(lesson["messages"]), NEIGHBOURS)
+        if number not in bad
+    }
     misses = near_misses(engine, lessons, questions, texts, seed)
-    near = [number for number in chosen if number not in bad]
-    rest = [number for number in range(len(pool)) if number not in chosen and number not in bad]
-    drawn = random.Random(seed).sample(rest, min(len(rest), 2 * (len(near) + len(misses))))
+    rest = [number for number in range(len(pool)) if number not in near and number not in bad]
+    drawn = random.Random(seed).sample(rest, min(len(rest), len(near) + len(misses)))
     rows = [*misses, *(pool[number] for number in (*near, *drawn))]
     return Rehearsal(rows, len(misses), len(near), len(drawn), len(bad))
+
+
+def contradicting(rows: Sequence[Row], rejected: Sequence[Row]) -> set[int]:
+    """Numbers of the rows that teach what the pairs `rejected` reject.
+
+    Such a row has a rejected answer; one that does not name its subject (*I don't know.*) must also answer a question
+    like the pair's.
+    """
+    named: set[str] = set()
+    others: set[str] = set()
+    asked = Index[int]()
+    for number, pair in enumerate(rejected):
+        question, answer = question_of(pair["prompt"]), str(pair["rejected"][-1]["content"])
+        (named if content_words(question) & content_words(answer) else others).add(_plain(answer))
+        asked.add(number, question)
+    found: set[int] = set()
+    for number, row in enumerate(rows):
+        question = ""
+        for message in row["messages"]:
+            if message["role"] == "user":
+                question = str(message["content"])
+            elif message["role"] == "assistant" and (said := _plain(str(message["content"]))) in named | others:
+                nearest = [] if said in named else asked.near(question, 1)
+                if said in named or (nearest and nearest[0][1] >= SAME_QUESTION):
+                    found.add(number)
+    return found
 
 
 def near_misses(

@@ -2,15 +2,19 @@
 
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
+from heapq import nlargest
 from typing import Generic, TypeVar
 
 __all__ = ["Index", "content_words", "words"]
 
 Key = TypeVar("Key", bound=Hashable)
 
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\W_]+")
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # scripts without spaces: a character is a word
+_LETTER = f"[^\\W\\d_{_CJK}]"
+_WORD = re.compile(rf"[{_CJK}]|\d+(?:[.,]\d+)*|{_LETTER}+(?:['’]{_LETTER}+)*")
+_GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|day|night)\b", re.IGNORECASE)
 _ENDINGS = ("ings", "ing", "ies", "ied", "es", "ed", "s")
 _PRIOR = 50
 """Texts that are thought of beside the few there are, so that in a small store no common word counts as rare."""
@@ -33,7 +37,7 @@ def _stem(word: str) -> str:
 _EMPTY = frozenset(
     _stem(word)
     for word in """
-    a about all also an and any are as ask at be been but by called can could day did do does evening ever every for
+    a about all also an and any are as ask at be been but by called can could did do does ever every for
     from get give go good had has have he hello help hers her hi him his how i if in into is it its just know let like
     look made make may me mean more most much must my name need no not now of on one or our out please question say
     shall she should show so some such tell than thank that the their them then there these they this those to today
@@ -44,8 +48,8 @@ _EMPTY = frozenset(
 
 def content_words(text: str) -> set[str]:
     """The stems of the words that carry meaning; of a text that has no other, those of all its words."""
-    every = {_stem(word) for word in words(text)}
-    return every - _EMPTY or every
+    found = {_stem(word) for word in words(_GREETING.sub(" ", text))}
+    return found - _EMPTY or {_stem(word) for word in words(text)}
 
 
 class Index(Generic[Key]):
@@ -77,12 +81,15 @@ class Index(Generic[Key]):
     def near(self, text: str, most: int = 20) -> list[tuple[Key, float]]:
         """The `most` texts most similar to `text`, best first, each with its similarity."""
         wanted = content_words(text)
-        shared: Counter[Key] = Counter()
+        shared: dict[Key, float] = defaultdict(float)
         common = max(_PRIOR, len(self.words) // 10)
         for word in sorted(wanted, key=lambda word: len(self._having.get(word, ()))):
-            if shared and len(self._having.get(word, ())) > common:
+            having = self._having.get(word, ())
+            if shared and len(having) > common:
                 break  # the candidates are found by their rare words; a common one would bring in everything
-            shared.update(dict.fromkeys(self._having.get(word, ()), 1))
-        candidates = [key for key, _ in shared.most_common(10 * most)]
+            weight = self.weight([word])
+            for key in having:
+                shared[key] += weight
+        candidates = nlargest(10 * most, shared, key=lambda key: shared[key])
         scored = [(key, self.similarity(wanted, self.words[key])) for key in candidates]
         return sorted(scored, key=lambda one: -one[1])[:most]

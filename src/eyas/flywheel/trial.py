@@ -13,6 +13,7 @@ from eyas.evals.exam import Answer, ask
 from eyas.flywheel.battle import Round
 from eyas.flywheel.gates import Gate, fall_gate, loss_gate, paired, share_gate
 from eyas.flywheel.paraphrases import paraphrases
+from eyas.flywheel.rehearsal import contradicting
 from eyas.flywheel.similarity import content_words
 from eyas.flywheel.upbringing import Upbringing
 from eyas.flywheel.wording import declines, refuses
@@ -50,12 +51,16 @@ def hold(
     old: Path,
     new: Path,
     lessons: Sequence[Row],
+    rejected: Sequence[Row],
     raised: Upbringing,
     life: Path,
     questions: int,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Trial:
-    """Ask both models; `questions` is how many a section of the exam has. `tell` hears what is being asked."""
+    """Ask both models. `rejected` are the pairs of the corrections: held-out rows that teach these do not count.
+
+    `questions` is how many a section of the exam has. `tell` hears what is being asked.
+    """
     engines = open_engine(old), open_engine(new)
     tell("corrections")
     taught = [_says_it(engines, row) for row in lessons]
@@ -79,6 +84,8 @@ def hold(
         gates.append(_refused(engines, raised.rows()))
     tell("held-out rows")
     rows = [*raised.held_out(), *_suite(life)]
+    outdated = contradicting(rows, rejected)
+    rows = [row for number, row in enumerate(rows) if number not in outdated]
     gates.append(loss_gate("held-out rows", _losses(engines[0], rows), _losses(engines[1], rows)))
     tell("export")
     gates.append(_parity(new, engines[1], lessons))

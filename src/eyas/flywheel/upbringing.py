@@ -22,6 +22,8 @@ class Upbringing:
     seed: int
     people: int | None
     val_fraction: float
+    context: int | None
+    batch_size: int | None
 
     @property
     def world(self) -> World | None:
@@ -62,4 +64,6 @@ def upbringing(model: Path) -> Upbringing:
         seed=int(first.get("seed") or 0),
         people=first.get("people"),
         val_fraction=float(first.get("val_fraction") or 0),
+        context=first.get("context"),
+        batch_size=first.get("batch_size"),
     )

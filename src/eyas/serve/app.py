@@ -6,9 +6,30 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import eyas
-from eyas.serve import errors, guard, pages
+from eyas.serve import (
+    chat_completions,
+    completions,
+    embeddings,
+    errors,
+    guard,
+    messages,
+    metrics,
+    models,
+    page_chat,
+    page_label,
+    page_lives,
+    page_monitor,
+    pages,
+    responses,
+    sign_in,
+)
 from eyas.serve.config import ServeConfig
 from eyas.serve.state import open_state
+
+_PARTS = (
+    chat_completions, completions, embeddings, responses, messages, models, metrics,
+    page_chat, page_monitor, page_label, page_lives, sign_in,
+)  # fmt: skip
 
 
 def create_app(config: ServeConfig) -> FastAPI:
@@ -21,25 +42,15 @@ def create_app(config: ServeConfig) -> FastAPI:
         yield
         await state.close()
 
+    # FastAPI's own pages of documentation load scripts from elsewhere
     app = FastAPI(
         title="eyas", version=eyas.__version__, lifespan=lifespan, responses=errors.RESPONSES, docs_url=None,
         redoc_url=None,
     )  # fmt: skip
     app.state.eyas = state
     errors.install(app)
-    # TEMPORARY until all parts are there: B1 makes this a plain list of imports
-    import importlib.util
-
-    parts = "chat_completions metrics models completions embeddings responses messages sign_in page_chat page_monitor page_label page_lives"
-    for name in parts.split():
-        try:
-            app.include_router(importlib.import_module(f"eyas.serve.{name}").router)
-        except ImportError as error:
-            print("not there yet:", error)
+    for part in _PARTS:
+        app.include_router(part.router)
     pages.mount(app)
-    try:
-        from eyas.serve.sign_in import person_of
-    except ImportError:
-        person_of = lambda request: None
-    guard.install(app, config, person_of)
+    guard.install(app, config, sign_in.person_of)
     return app

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from eyas.serve.errors import ApiError
+from eyas.serve.errors import STREAMED, ApiError
 from eyas.serve.json_text import dumps, string
 from eyas.serve.served import ServedModel
 from eyas.serve.shapes import ChatRequest
@@ -20,7 +20,7 @@ router = APIRouter()
 DONE = b"data: [DONE]\n\n"
 
 
-@router.post("/v1/chat/completions")
+@router.post("/v1/chat/completions", responses=STREAMED)
 async def create_chat_completion(request: Request, body: ChatRequest) -> Response:
     """The assistant's answer to a chat, whole or as a stream of events."""
     state: State = request.app.state.eyas

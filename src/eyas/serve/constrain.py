@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper, regex_to_lark
@@ -28,6 +28,7 @@ _STYLE: "JsonCompileOptions" = {"whitespace_flexible": False, "item_separator": 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VALUES = ("const", "enum", "default", "examples")  # keys of a schema that hold values, not schemas
 _EXACT = 2**53 - 1
+_LONGEST = 100_000  # characters of a grammar; to compile larger ones would hold everybody up
 _LIMITS = LLParserLimits(  # a tenth of the usual fuel: a schema from outside must not hold the server up
     initial_lexer_fuel=100_000,
     step_lexer_fuel=50_000,
@@ -50,18 +51,18 @@ def mask_for(
     Formats are OpenAI's `text`, `json_object` and `json_schema`, and {"type": "regex", "pattern": ...}. A `tool_choice`
     of "required", of one function or of allowed tools forces calls; "auto" beside a format allows calls in its place.
     """
-    functions = [tool["function"] for tool in tools or [] if isinstance(tool.get("function"), Mapping)]
+    functions = [function for tool in tools or [] if _has_name(function := tool.get("function"))]
     names = _forced(functions, tool_choice)
     where = "tools" if names else "response_format"
     try:
         grammar = _calls(tokenizer, functions, names) if names else _format(response_format)
         if grammar is None:
             return None
-        guide = _Guide(LLMatcher(_vocabulary(tokenizer), grammar, log_level=0, limits=_LIMITS))
-        guide.allowed([])
+        if len(grammar) > _LONGEST:
+            raise EyasError(f"it is larger than {_LONGEST:,} characters")
+        return _Guide(_matcher(tokenizer, grammar).deep_copy()).allowed
     except (EyasError, RecursionError, ValueError) as error:
         raise ApiError(400, f"`{where}` cannot be followed: {error}", param=where) from error
-    return guide.allowed
 
 
 class _Guide:
@@ -123,7 +124,7 @@ def _bounded(schema: Any) -> Any:
 
 def _forced(functions: Sequence[Mapping[str, Any]], choice: str | Mapping[str, Any] | None) -> list[str]:
     """Names of the functions one of which must be called; empty where none must."""
-    offered = [str(function.get("name")) for function in functions]
+    offered = [function["name"] for function in functions]
     if choice in (None, "auto", "none"):
         return []
     if choice == "required":
@@ -134,7 +135,7 @@ def _forced(functions: Sequence[Mapping[str, Any]], choice: str | Mapping[str, A
         allowed = choice.get("allowed_tools", choice)
         if not isinstance(allowed, Mapping) or allowed.get("mode") != "required":
             return []
-        wanted = [_named(tool) for tool in allowed.get("tools") or []]
+        wanted = [_named(tool) for tool in allowed.get("tools") or [] if isinstance(tool, Mapping)]
     else:
         raise ApiError(400, '`tool_choice` must be "auto", "none", "required" or name a function', param="tool_choice")
     if not wanted or not set(wanted) <= set(offered):
@@ -143,9 +144,13 @@ def _forced(functions: Sequence[Mapping[str, Any]], choice: str | Mapping[str, A
     return wanted
 
 
+def _has_name(function: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(function, Mapping) and isinstance(function.get("name"), str)
+
+
 def _named(choice: Mapping[str, Any]) -> str:
     function = choice.get("function", choice)
-    return str(function.get("name")) if isinstance(function, Mapping) else ""
+    return str(function["name"]) if _has_name(function) else ""
 
 
 def _calls(tokenizer: Tokenizer, functions: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
@@ -168,6 +173,14 @@ def _calls(tokenizer: Tokenizer, functions: Sequence[Mapping[str, Any]], names: 
     lines += [f"call: {' | '.join(f'call_{place}' for place in range(len(rules)))}"]
     lines += [f"call_{place}: {rule}" for place, rule in enumerate(rules)]
     return LLMatcher.grammar_from_lark("\n".join(lines))
+
+
+@lru_cache(maxsize=64)
+def _matcher(tokenizer: Tokenizer, grammar: str) -> LLMatcher:
+    """The matcher of a grammar, to be copied; clients send the same one again and again. Raises EyasError."""
+    matcher = LLMatcher(_vocabulary(tokenizer), grammar, log_level=0, limits=_LIMITS)
+    _Guide(matcher).allowed([])
+    return matcher
 
 
 @lru_cache(maxsize=8)

@@ -16,6 +16,8 @@ from eyas.serve.state import State
 
 router = APIRouter()
 
+_TOGETHER = 32
+
 
 class EmbeddingsRequest(BaseModel):
     """What to turn into vectors. Fields not named here are ignored."""
@@ -58,7 +60,9 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Embedd
     if body.dimensions not in (None, size):
         raise ApiError(400, f"`dimensions` must be {size} or left out: vectors are not cut", param="dimensions")
     rows = ids_of(body.input, engine, "input")
-    vectors = [await asyncio.to_thread(_vector, engine, row) for row in rows]
+    vectors: list[NDArray[np.float32]] = []
+    for start in range(0, len(rows), _TOGETHER):  # between them the engine speaks for others
+        vectors += await asyncio.to_thread(_vectors, engine, rows[start : start + _TOGETHER])
     shown = [_base64(vector) if body.encoding_format == "base64" else vector.tolist() for vector in vectors]
     count = sum(map(len, rows))
     return Embeddings(
@@ -68,10 +72,9 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Embedd
     )
 
 
-def _vector(engine: Engine, ids: list[int]) -> NDArray[np.float32]:
-    mean = engine.hidden([ids])[0].mean(axis=0)
-    vector: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return vector.astype("<f4")
+def _vectors(engine: Engine, rows: list[list[int]]) -> list[NDArray[np.float32]]:
+    means = [states.mean(axis=0) for states in engine.hidden(rows)]
+    return [(mean / max(float(np.linalg.norm(mean)), 1e-12)).astype("<f4") for mean in means]
 
 
 def _base64(vector: NDArray[np.float32]) -> str:

@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -281,13 +281,15 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 def _with_headers(path: str, send: Send) -> Send:
     """A `send` that adds the headers of every answer; what is not static is not to be kept by browsers."""
 
-    async def guarded(message: Message) -> None:
+    def guarded(
+        message: Message,
+    ) -> Awaitable[None]:  # no coroutine of its own: it is called for every piece of a stream
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             if not path.startswith("/static/"):
                 headers.setdefault("cache-control", "no-store")
-        await send(message)
+        return send(message)
 
     return guarded

@@ -8,6 +8,9 @@ string = encode_basestring
 """A string between quotation marks."""
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
 def dumps(value: Any) -> str:
     """`value` as JSON. Raises ValueError for NaN and infinities."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -1,5 +1,6 @@
 """The page people talk on, and the JSON it asks for beside /v1/chat/completions: conversations, feedback, votes."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
@@ -11,16 +12,21 @@ from sqlalchemy.orm import Session
 
 from eyas.flywheel.flags import flag_feedback
 from eyas.serve import pages
+from eyas.serve.chat_completions import logprob
 from eyas.serve.errors import ApiError
 from eyas.serve.sign_in import person_of
+from eyas.serve.splitter import Token
 from eyas.store.conversations import conversations, feedback, history, messages_of, text_of
 from eyas.store.database import Store
 from eyas.store.forget import forget_conversation
 from eyas.store.tables import Comparison, Conversation, Feedback, Message
+from eyas.text.chat import render
 
 router = APIRouter()
 PAGE = 40
 """Conversations listed at once."""
+TOP = 6
+"""What could have stood in a token's place, told of each."""
 _Text = Annotated[str, Field(max_length=20_000)]
 
 
@@ -29,9 +35,13 @@ class _Body(BaseModel):
 
 
 class FeedbackBody(_Body):
-    """What a person thinks of an answer; what is left out stays as it was."""
+    """What a person thinks of an answer; what is left out stays as it was.
+
+    A program names in `user` whom it speaks for, as it did when it asked; a person who has signed in needs not.
+    """
 
     message: str
+    user: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     rating: Literal[-1, 0, 1] | None = None
     comment: _Text | None = None
     better: _Text | None = None
@@ -101,14 +111,34 @@ def remove_conversation(request: Request, conversation_id: str) -> dict[str, lis
     return {"models": forget_conversation(state.life, state.store, conversation_id).models}
 
 
+@router.get("/api/messages/{message_id}/words")
+def words(request: Request, message_id: str) -> list[dict[str, Any]]:
+    """The tokens of a stored answer and what else could have stood in their place, as its model reads it once more."""
+    with _session(request) as session:
+        answer = _own_answer(request, session, message_id)
+        line, model, tools = [one.content for one in history(session, answer.id)], answer.model, answer.tools
+    engine = request.app.state.eyas.served.load(model).engine
+    rendered = render(engine.tokenizer, line, tools=tools)
+    end = len(rendered.mask) - 1 - rendered.mask[::-1].index(True)  # of its turn, which <|im_end|> ends
+    start = end
+    while rendered.mask[start - 1]:
+        start -= 1
+    ids, decode = rendered.ids[:end], engine.tokenizer.decode_bytes
+    scored = zip(ids[1:], engine.logprobs([ids])[0].tolist(), engine.alternatives([ids], TOP)[0], strict=True)
+    tokens = [Token(decode((i,)), score, [(decode((j,)), other) for j, other in near]) for i, score, near in scored]
+    return [logprob(token) for token in tokens[start - 1 :]]
+
+
 @router.put("/api/feedback")
 def give_feedback(request: Request, body: FeedbackBody) -> dict[str, Any]:
-    """Keep what this person thinks of an answer, in place of what they thought before."""
+    """Keep what a person thinks of an answer, in place of what they thought before. Raises ApiError 403 and 404."""
+    person = person_of(request)
+    if body.user not in (None, person) and getattr(request.state, "person", None) is not None:
+        raise ApiError(403, f"you have signed in as {person}, so you speak for yourself alone", param="user")
+    user, whose = (person, [person]) if body.user is None else (body.user, [body.user, None])
     with _session(request) as session:
-        message = _own_answer(request, session, body.message)
-        kept = feedback(
-            session, message.id, rating=body.rating, comment=body.comment, better=body.better, user=person_of(request)
-        )
+        message = _answer_of(whose, session, body.message)
+        kept = feedback(session, message.id, rating=body.rating, comment=body.comment, better=body.better, user=user)
         flag_feedback(session, kept.id)
         return {"rating": kept.rating, "comment": kept.comment, "better": kept.better}
 
@@ -133,17 +163,26 @@ def compare(request: Request, body: ComparisonBody) -> dict[str, str]:
 
 def _own(request: Request, session: Session, conversation_id: str) -> Conversation:
     """A conversation of the person who asks; to others it does not exist."""
+    return _conversation_of([person_of(request)], session, conversation_id)
+
+
+def _own_answer(request: Request, session: Session, message_id: str) -> Message:
+    return _answer_of([person_of(request)], session, message_id)
+
+
+def _conversation_of(users: Sequence[str | None], session: Session, conversation_id: str) -> Conversation:
     found = session.get(Conversation, conversation_id)
-    if found is None or found.user != person_of(request):
+    if found is None or found.user not in users:
         raise ApiError(404, f"you have no conversation {conversation_id[:40]!r}", code="not_found")
     return found
 
 
-def _own_answer(request: Request, session: Session, message_id: str) -> Message:
+def _answer_of(users: Sequence[str | None], session: Session, message_id: str) -> Message:
+    """An answer in a conversation of one of `users` (None: of nobody in particular)."""
     found = session.get(Message, message_id)
-    if found is None or found.role != "assistant" or found.model is None:
+    if found is None or found.model is None:
         raise ApiError(404, f"there is no answer {message_id[:40]!r}", code="not_found")
-    _own(request, session, found.conversation_id)
+    _conversation_of(users, session, found.conversation_id)
     return found
 
 

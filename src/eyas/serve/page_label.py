@@ -153,10 +153,16 @@ def check(
     answer: Text = "",
     note: Short = "",
     draft: Short = "",
+    take: Short = "",
     group: Short = "",
     skip: Annotated[list[str], Form()] = [],  # noqa: B006
 ) -> HTMLResponse:
-    """The page again, with the critique of the answer as it is now."""
+    """The page again, with the critique of the answer as it is now, or of the draft to `take`."""
+    if take:
+        with _session(request) as session:
+            taken = session.get(Draft, take)
+        if taken is not None and taken.message_id == message_id:
+            draft, answer = taken.id, taken.text
     return _page(request, message_id, group, skip, answer=answer, note=note, chosen=draft)
 
 
@@ -176,6 +182,8 @@ def _page(
     skip, group_id = list(skip)[-SKIPPED:], group_id or None
     with _session(request) as session:
         waiting = labels.queue(session, person, group_id)
+        if group_id and message_id is None and not waiting:  # that group is done; go on with the others
+            group_id, waiting = None, labels.queue(session, person)
         first = next((one for one in waiting if one.message_id not in skip), waiting[0] if waiting else None)
         found = message_id or (first.message_id if first else None)
         guideline = guidelines.current(session, state.life, person)

@@ -19,7 +19,7 @@ from eyas.store.names import models_of
 from eyas.store.tables import Dataset, Promotion
 
 router = APIRouter()
-MAIN_FIGURES = ("bpb", "val_loss", "loss", "n_params", "tokens", "seconds")
+MAIN_FIGURES = ("bpb", "val_loss", "loss", "n_params", "tokens")
 """What a card shows without being opened."""
 DECISIONS = 200
 TALKS = 24
@@ -62,6 +62,9 @@ def lives(request: Request, a: str = "", b: str = "") -> HTMLResponse:
         main_figures=MAIN_FIGURES,
         figure=figure,
         flat=numbers,
+        gates=_gates,
+        trials=_trials,
+        is_refused=is_refused,
         talks=TALKS,
         decisions=decisions,
         datasets=datasets,
@@ -80,19 +83,42 @@ def _all(model: Relative) -> Iterator[Relative]:
 
 
 def _line(model: Relative) -> Iterator[Step]:
-    """From `model` on to the champion, or else to the youngest: long lines stay straight, and branches are short."""
+    """From `model` on to the champion, or else to the youngest that was not refused; the others branch off."""
     at: Relative | None = model
     while at is not None:
         onward = next((child for child in at.children if any("champion" in one.badges for one in _all(child))), None)
-        onward = onward or (at.children[-1] if at.children else None)
+        if onward is None:
+            onward = next((child for child in reversed(at.children) if not is_refused(child)), None)
         yield Step(at, _time(at.created), [list(_line(child)) for child in at.children if child is not onward])
         at = onward
+
+
+def is_refused(model: Relative) -> bool:
+    """Whether the last decision about it was a refusal."""
+    return bool(model.history) and model.history[-1].action == "refused"
 
 
 def _time(created: str) -> float | None:
     with suppress(ValueError):
         return datetime.fromisoformat(created).timestamp()
     return None
+
+
+def _gates(figures: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The gates among the figures of an evaluation: `name`, `passed` and `reason` each."""
+    return [one for one in figures.values() if isinstance(one, Mapping) and "passed" in one and "reason" in one]
+
+
+def _trials(model: Relative) -> dict[str, str]:
+    """What `eyas fix` found, in a few words: how many gates were passed, and how the battle ended."""
+    told = {}
+    for one in model.evaluations:
+        if gates := _gates(one.figures):
+            told["gates passed"] = f"{sum(bool(gate['passed']) for gate in gates)} of {len(gates)}"
+        elif {"points", "low", "high"} <= one.figures.keys():
+            points, low, high = (one.figures[key] for key in ("points", "low", "high"))
+            told[one.name] = f"{points:+.0f} points [{low:+.0f}, {high:+.0f}]"
+    return told
 
 
 def _refused(counts: Mapping[str, Any]) -> dict[str, int]:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,6 +19,7 @@ from eyas.flywheel import groups
 from eyas.flywheel.flags import KINDS
 from eyas.flywheel.monitor import ANY, Filter, answers, talk
 from eyas.flywheel.traffic import DAY, Figures, traffic
+from eyas.runtime.sampling import Sampling
 from eyas.serve import pages
 from eyas.serve.errors import ApiError
 from eyas.store.database import Store
@@ -141,6 +142,7 @@ def conversation(request: Request, conversation_id: str) -> HTMLResponse:
     return pages.render(
         request, "conversation.html.j2", told=told, titles=titles, meaning=MEANING, levels=SURPRISE,
         tokens={one.message.id: list(_tokens(one.message)) for one in told.messages if one.message.tokens},
+        settings={one.message.id: _settings(one.message) for one in told.messages},
         calls={one.message.id: list(_calls(one.message)) for one in told.messages},
         label_of=lambda flag: labels.get(flag.detail.split()[1]) if flag.detail.startswith("label ") else None,
     )  # fmt: skip
@@ -186,6 +188,18 @@ def _columns(days: dict[str, Figures], *kinds: Any) -> list[Column]:
 
 def _number(value: float | None) -> str:
     return "no" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _settings(message: Message) -> dict[str, Any]:
+    """How the answer was drawn: the temperature, and what was set otherwise than it usually is."""
+    usual = {field.name: field.default for field in fields(Sampling)} | {"temperature": None}
+    given = {name: value for name, value in (message.sampling or {}).items() if value not in (None, [], {})}
+    # A limit that no context reaches stands for none.
+    return {
+        name: value
+        for name, value in given.items()
+        if value != usual.get(name) and not (name == "max_tokens" and value > 1e6)
+    }
 
 
 def _calls(message: Message) -> Iterable[str]:

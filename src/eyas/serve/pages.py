@@ -1,7 +1,7 @@
 """What all pages of the server share: templates in which text never becomes markup, and the files beside them.
 
 A page is a template that extends `base.html.j2` and fills its blocks `title`, `head`, `main_class` and `main`. In it
-`page` is the path asked for, `life` the life's name (None without one), `person` who has signed in (None locally) and
+`page` is the path asked for, `life` the life's name (None without one), `person` who has signed in, else None, and
 `csrf` the token of this visit, for forms. Filters: `count`, `percent`, `seconds`, `when`.
 """
 
@@ -30,7 +30,7 @@ def render(request: Request, name: str, status_code: int = 200, **values: Any) -
         page=request.url.path, life=life.name if life else None, person=getattr(request.state, "person", None),
         csrf=csrf_token(request), **values,
     )  # fmt: skip
-    return HTMLResponse(page, status_code, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(page, status_code)
 
 
 def mount(app: FastAPI) -> None:

@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 def clean_text(text: str) -> str:
     """`text` as UTF-8 without NUL; what cannot be carried becomes U+FFFD."""
@@ -26,5 +28,12 @@ def clean_json(value: Any) -> Any:
 
 
 def dump_json(value: Any) -> str:
-    """`value` as the JSON text of a column."""
-    return json.dumps(clean_json(value), ensure_ascii=False, allow_nan=False)
+    """`value` as the JSON text of a column, cleaned."""
+    try:
+        text = _ENCODER.encode(value)
+        text.encode()
+        if "\\u0000" not in text:
+            return text
+    except ValueError:  # NaN, or a lone surrogate
+        pass
+    return _ENCODER.encode(clean_json(value))

@@ -11,7 +11,7 @@ import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import exists, insert, select, update
@@ -23,6 +23,8 @@ from eyas.store.search import found_by
 from eyas.store.tables import Conversation, Feedback, Message, new_id
 
 TITLE_LENGTH = 80
+USER_LENGTH = 256
+"""Of a longer name the beginning counts: an index of PostgreSQL takes no longer ones."""
 # Most histories are short; of a longer one the end alone is looked up.
 LOOKED_UP = 1000
 TWINS = 50
@@ -76,10 +78,20 @@ def record(session: Session, turn: Turn, *, content: bool = True) -> Recorded:
     if not turn.answers:
         raise EyasError("a turn without an answer cannot be recorded")
     write_lock(session)
+    turn = replace(turn, user=turn.user and turn.user[:USER_LENGTH])
     key = b"" if content else _SECRET
     chains = _chains(turn.messages, key)
-    conversation_id = _conversation(session, turn, chains, content)
-    known, parent = _known(session, turn, conversation_id, chains)
+    title = next((title_of(one) for one in turn.messages if one.get("role") == "user" and content), "")
+    known, parent = 0, None
+    if (conversation_id := _continued(session, turn, chains)) is None:
+        conversation_id = new_id()
+        new = {"id": conversation_id, "user": turn.user, "source": turn.source, "title": title}
+        session.execute(insert(Conversation), [new])
+    else:
+        talked = update(Conversation).where(Conversation.id == conversation_id)
+        session.execute(talked.values(updated=time.time()))
+        session.execute(talked.where(Conversation.title == "").values(title=title))
+        known, parent = _known(session, turn, conversation_id, chains)
     rows = [_row(one, chain, content) for one, chain in zip(turn.messages[known:], chains[known:], strict=True)]
     # The client gets one answer, not the rounds before it, and sends that back: only its hash continues the chain.
     before = chains[-1] if chains else ""
@@ -134,7 +146,7 @@ def conversations(
     """
     wanted = select(Conversation).order_by(Conversation.updated.desc(), Conversation.id.desc()).limit(limit)
     if user is not None:
-        wanted = wanted.where(Conversation.user == user)
+        wanted = wanted.where(Conversation.user == user[:USER_LENGTH])
     if before is not None:
         wanted = wanted.where(Conversation.updated < before)
     if query is not None:
@@ -212,31 +224,25 @@ def _link(before: str, message: Mapping[str, Any], key: bytes) -> str:
     return hashlib.blake2b(said.encode(), key=key, digest_size=16).hexdigest()
 
 
-def _conversation(session: Session, turn: Turn, chains: Sequence[str], content: bool) -> str:
-    """The id of this user's open conversation that the turn names or continues, else of a new one."""
+def _continued(session: Session, turn: Turn, chains: Sequence[str]) -> str | None:
+    """The id of this user's open conversation that the turn names or continues."""
     open_ones = select(Conversation.id).where(Conversation.user == turn.user, Conversation.redacted.is_(False))
-    said = [one for message, one in zip(turn.messages, chains, strict=True) if message.get("role") == "assistant"]
-    found = None
     if turn.parent_id is not None:
-        found = session.scalar(open_ones.join(Message).where(Message.id == turn.parent_id))
-    if found is None and turn.conversation_id is not None:
-        found = session.scalar(open_ones.where(Conversation.id == turn.conversation_id))
-    if found is None and said:
-        twins = open_ones.join(Message).where(Message.chain == said[-1], Message.shadow.is_(False))
-        newest = twins.add_columns(Message.id.label("answer")).order_by(Message.id.desc()).limit(TWINS).subquery()
-        # Of equal histories (two strangers got the same greeting) the one that nobody has continued is meant.
-        continued = exists().where(Message.parent_id == newest.c.answer)
-        found = session.scalar(select(newest.c.id).order_by(continued, newest.c.answer.desc()).limit(1))
-    questions = (one for one in turn.messages if one.get("role") == "user")
-    title = title_of(next(questions, {})) if content else ""
-    if found is not None:
-        talked = update(Conversation).where(Conversation.id == found)
-        session.execute(talked.values(updated=time.time()))
-        session.execute(talked.where(Conversation.title == "").values(title=title))
-        return found
-    new = new_id()
-    session.execute(insert(Conversation).values(id=new, user=turn.user, source=turn.source, title=title))
-    return new
+        named = session.scalar(open_ones.join(Message).where(Message.id == turn.parent_id))
+        if named is not None:
+            return named
+    if turn.conversation_id is not None:
+        named = session.scalar(open_ones.where(Conversation.id == turn.conversation_id))
+        if named is not None:
+            return named
+    said = [one for message, one in zip(turn.messages, chains, strict=True) if message.get("role") == "assistant"]
+    if not said:
+        return None
+    twins = open_ones.join(Message).where(Message.chain == said[-1], Message.shadow.is_(False))
+    newest = twins.add_columns(Message.id.label("answer")).order_by(Message.id.desc()).limit(TWINS).subquery()
+    # Of equal histories (two strangers got the same greeting) the one that nobody has continued is meant.
+    continued = exists().where(Message.parent_id == newest.c.answer)
+    return session.scalar(select(newest.c.id).order_by(continued, newest.c.answer.desc()).limit(1))
 
 
 def _known(session: Session, turn: Turn, conversation_id: str, chains: Sequence[str]) -> tuple[int, str | None]:

@@ -85,7 +85,22 @@ def open_existing(life: Path) -> Store:
 
 def open_url(url: str | URL, life: Path | None = None) -> Store:
     """The store behind a database URL. Raises EyasError naming the URL without its password."""
-    engine = None
+    engine = _engine(url)
+    try:
+        migrate(engine)
+    except EyasError:
+        engine.dispose()
+        raise
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        engine.dispose()
+        why = reason(error)
+        if "not a database" in why or "malformed" in why:
+            why += "; move the file away and put a backup back with `eyas restore`"
+        raise EyasError(f"the store {where(engine)} cannot be opened: {why}") from error
+    return Store(engine, life)
+
+
+def _engine(url: str | URL) -> Engine:
     try:
         url = make_url(url)
         if url.drivername in ("postgres", "postgresql"):
@@ -94,18 +109,13 @@ def open_url(url: str | URL, life: Path | None = None) -> Store:
         if kind not in ("sqlite", "postgresql"):
             raise EyasError(f"{VARIABLE} must be a sqlite or postgresql URL, not {kind}")
         engine = create_engine(url, pool_pre_ping=kind == "postgresql", json_serializer=dump_json)
-        if kind == "sqlite":
-            event.listen(engine, "connect", _sqlite_settings)
-        migrate(engine)
     except ModuleNotFoundError as error:
         raise EyasError(f"{VARIABLE} needs {error.name}; `pip install 'eyas[postgres]'` brings it") from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        name = VARIABLE if engine is None else where(engine)
-        why = reason(error)
-        if "not a database" in why or "malformed" in why:
-            why += "; move the file away and put a backup back with `eyas restore`"
-        raise EyasError(f"the store {name} cannot be opened: {why}") from error
-    return Store(engine, life)
+    except SQLAlchemyError as error:
+        raise EyasError(f"{VARIABLE} is no database URL: {reason(error)}") from error
+    if kind == "sqlite":
+        event.listen(engine, "connect", _sqlite_settings)
+    return engine
 
 
 def where(engine: Engine) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -13,15 +13,15 @@ from eyas.store.conversations import conversation_of, history, messages_of
 from eyas.store.tables import Base, Conversation, Feedback, Flag, Label, Message
 
 # How the sampling settings of an answer are called in the semantic conventions of OpenTelemetry.
-_SETTINGS = {
-    "temperature": "gen_ai.request.temperature",
-    "top_p": "gen_ai.request.top_p",
-    "top_k": "gen_ai.request.top_k",
-    "max_tokens": "gen_ai.request.max_tokens",
-    "seed": "gen_ai.request.seed",
-    "frequency_penalty": "gen_ai.request.frequency_penalty",
-    "presence_penalty": "gen_ai.request.presence_penalty",
-    "stop": "gen_ai.request.stop_sequences",
+_SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "temperature": ("gen_ai.request.temperature", float),
+    "top_p": ("gen_ai.request.top_p", float),
+    "top_k": ("gen_ai.request.top_k", int),
+    "max_tokens": ("gen_ai.request.max_tokens", int),
+    "seed": ("gen_ai.request.seed", int),
+    "frequency_penalty": ("gen_ai.request.frequency_penalty", float),
+    "presence_penalty": ("gen_ai.request.presence_penalty", float),
+    "stop": ("gen_ai.request.stop_sequences", list),
 }
 _SPAN_KIND_INTERNAL = 1
 
@@ -110,7 +110,7 @@ def _span(
         "gen_ai.usage.output_tokens": answer.completion_tokens,
         "gen_ai.response.time_to_first_chunk": answer.first_seconds,
         "user.id": conversation.user if content else None,
-        **{name: sampling.get(setting) for setting, name in _SETTINGS.items()},
+        **{name: kind(sampling[key]) for key, (name, kind) in _SETTINGS.items() if sampling.get(key) is not None},
     }
     if content:
         before = [one.content for one in history(session, answer.id)[:-1]]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from eyas.errors import EyasError
-from eyas.store.conversations import conversation_of, title_of
+from eyas.store.conversations import conversation_of, text_of, title_of
 from eyas.store.database import Store, write_lock
 from eyas.store.lineage import FILE_NAME, ancestry, dataset_sources
 from eyas.store.names import models_of
@@ -20,6 +20,7 @@ from eyas.store.tables import (
     Conversation,
     Dataset,
     DatasetRow,
+    Draft,
     Feedback,
     Flag,
     Group,
@@ -72,9 +73,10 @@ def _forget(life: Path, store: Store, which: ColumnElement[bool], person: str | 
     given = false() if person is None else Feedback.user == person
     feedback = or_(Feedback.message_id.in_(messages), given)
     judged = false() if person is None else Comparison.judge == person
-    comparisons = or_(Comparison.message_a.in_(messages), Comparison.message_b.in_(messages), judged)
+    linked = or_(Comparison.message_a.in_(messages), Comparison.message_b.in_(messages), judged)
     with store.session() as session:
         write_lock(session)
+        comparisons = or_(linked, Comparison.id.in_(_battles_about(session, messages)))
         versions = select(DatasetRow.version).where(DatasetRow.label_id.in_(labels)).distinct()
         datasets = session.scalars(select(Dataset).where(Dataset.version.in_(versions)).order_by(Dataset.version)).all()
         done = Forgotten(
@@ -90,6 +92,10 @@ def _forget(life: Path, store: Store, which: ColumnElement[bool], person: str | 
         for dataset in datasets:
             _remove(life, dataset.path)
         _retitle_groups(session, messages)
+        # A correction proposed for its whole group stands as a draft below the answers of others.
+        session.execute(
+            delete(Draft).where(Draft.author.in_(select(literal("label ") + Label.id).where(Label.id.in_(labels))))
+        )
         session.execute(delete(Comparison).where(comparisons))
         session.execute(delete(Feedback).where(feedback))
         session.execute(delete(Conversation).where(which))
@@ -103,6 +109,15 @@ def _forget(life: Path, store: Store, which: ColumnElement[bool], person: str | 
 
 def _count(session: Session, ids: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+
+
+def _battles_about(session: Session, messages: Select[Any]) -> list[str]:
+    """Comparisons that name no messages, as those of `eyas fix`, but ask what was asked there."""
+    questions = select(Message.text).where(Message.id.in_(messages), Message.role == "user", Message.text != "")
+    asked = set(session.scalars(questions))
+    unlinked = Comparison.message_a.is_(None) & Comparison.message_b.is_(None)
+    loose = select(Comparison.id, Comparison.prompt).where(unlinked)
+    return [row.id for row in session.execute(loose) if any(text_of(message) in asked for message in row.prompt)]
 
 
 def _trained_on(life: Path, paths: dict[int, str]) -> list[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, inspect
 from eyas.errors import EyasError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 _LOCK = 0x65796173
 """Any number, the same in every program: who holds it migrates, the others wait. ("eyas")"""
 

@@ -7,11 +7,13 @@ from sqlalchemy.orm import Session
 
 from eyas.store.tables import Message
 
-# Scripts that put no spaces between words: no index of words finds a word in them.
+# Scripts without spaces between words, or with signs in them at which indexes cut: text is searched for these as it is.
 _UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"[\u0900-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _WORD = re.compile(r"[^\W_]+")
+MOST_WORDS = 32
+"""Of a longer query the first words count."""
 # What the index of migration 0002 holds on PostgreSQL; it is used only by queries that say exactly this.
 POSTGRES_WORDS = r"to_tsvector('simple', regexp_replace(left(message.text, 100000), '[^[:alnum:]]+', ' ', 'g'))"
 
@@ -27,7 +29,7 @@ def search(session: Session, query: str, limit: int = 100) -> list[str]:
 
 def found_by(session: Session, query: str) -> ColumnElement[bool]:
     """The condition on `Message` that it holds every word of `query`."""
-    words = _WORD.findall(query)
+    words = _WORD.findall(query)[:MOST_WORDS]
     if not words:
         return false()
     parts = [Message.text.contains(word, autoescape=True) for word in words if _UNSPACED.search(word)]

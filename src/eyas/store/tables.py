@@ -65,7 +65,7 @@ class Conversation(Base):
     __tablename__ = "conversation"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     created: Mapped[float] = mapped_column(default=time.time, index=True)
-    updated: Mapped[float] = mapped_column(default=time.time)
+    updated: Mapped[float] = mapped_column(default=time.time, index=True)
     user: Mapped[str | None] = mapped_column(index=True)
     source: Mapped[str] = mapped_column(default="api")
     title: Mapped[str] = mapped_column(default="")

@@ -22,7 +22,8 @@ from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
 from eyas.train.chats import WORLD, ChatSource, Mixed, first_question, load_chats, rows_of_share
 from eyas.train.distributed import Ranks
-from eyas.train.objectives import language_loss
+from eyas.train.holding import holding_loss
+from eyas.train.objectives import Objective, language_loss
 from eyas.train.optim import OptimConfig
 from eyas.train.samples import sampler
 from eyas.train.trainer import TrainConfig, train
@@ -39,7 +40,7 @@ class FinetuneConfig(StageConfig):
     model: str = Field(description="Model to start from.")
     out: Path = Field(description="Model folder to write.")
     data: list[str] = Field(min_length=1, description="File or folder of chat rows, or world; may be repeated.")
-    corrections: list[str] = Field([], description="Rows to get right, read again and again; may be repeated.")
+    corrections: list[str] = Field([], description="Rows to learn while all others only hold the model to what it is.")
     corrections_share: float = Field(0.15, gt=0, lt=1, description="Share of the rows of a batch that are corrections.")
     replay: list[str] = Field([], description="Text to mix in, of the kind pretrained on; may be repeated.")
     replay_share: float = Field(0.15, ge=0, lt=1, description="Share of the rows of a batch that are replay.")
@@ -116,9 +117,12 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
     packed = PackedRows(chats.train, context, rows - n_replay - n_corrections, config.seed)
     steps, minutes = _length(config, work, ranks, started, packed, rows * context)
     batches: PackedRows | Mixed = packed
+    objective: Objective = language_loss
     if n_corrections:
-        wanted = load_chats(ChatSource(config.corrections, skip_bad=config.skip_bad), tokenizer, 0)
-        batches = Mixed(batches, PackedRows(wanted.train, context, n_corrections, config.seed))
+        wanted = load_chats(ChatSource(config.corrections, skip_bad=config.skip_bad), tokenizer, 0).train
+        copies = 1 + n_corrections * context // sum(len(ids) for ids, _ in wanted)  # they may be few
+        batches = Mixed(PackedRows(wanted * copies, context, n_corrections, config.seed), batches)
+        objective = holding_loss(load_model(parent)[0], n_corrections)
     if n_replay:
         batches = Mixed(batches, _replay(config, work, ranks, tokenizer, context, n_replay, steps))
     trainer = TrainConfig(
@@ -131,7 +135,7 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
     total = steps if steps is not None else minutes
     with Progress("finetune", total, quiet=config.quiet or not ranks.first) as progress:
         result = train(
-            model, batches, language_loss, trainer, work.train, evaluate=evaluate, sample=sample, progress=progress
+            model, batches, objective, trainer, work.train, evaluate=evaluate, sample=sample, progress=progress
         )
     figures: dict[str, Any] = {
         "conversations": len(chats.train), "truncated": packed.n_truncated,

@@ -1,7 +1,7 @@
 // Asking the server for an answer, and folding what comes into a message of the tree.
 
 import { problem } from "/static/eyas.js";
-import { called } from "/static/chat-tree.js";
+import { called, spoken } from "/static/chat-tree.js";
 
 /** Ask /v1/chat/completions; yields the events as they come. Throws an Error with the server's own sentence. */
 export async function* ask(body, signal) {
@@ -33,7 +33,7 @@ export function fold(said, event) {
   if (event.usage) said.tokens = event.usage.completion_tokens;
   if (event.eyas?.stored) said.id = event.eyas.message;
   // Tools that the server itself ran on the way.
-  for (const { name, arguments: given, answer } of event.eyas?.tools ?? []) said.tools.push({ name, given, answer });
+  if (event.eyas?.tools) said.tools = event.eyas.tools.map(({ name, arguments: given, answer }) => ({ name, given, answer }));
   const [choice] = event.choices ?? [];
   if (!choice) return;
   const { delta = {} } = choice;
@@ -44,8 +44,6 @@ export function fold(said, event) {
     if (name) said.tools.push({ name, given, answer: null });
     else if (said.tools.length) said.tools.at(-1).given += given;
   }
-  for (const one of choice.logprobs?.content ?? []) {
-    said.words.push({ token: one.token, logprob: one.logprob, bytes: one.bytes, top: one.top_logprobs ?? [] });
-  }
+  said.words.push(...spoken(choice.logprobs?.content ?? []));
   if (choice.finish_reason) said.finish = choice.finish_reason;
 }

@@ -66,7 +66,7 @@ export function fromStore(messages) {
         id: one.id, thought: one.thought, model: one.model, finish: one.finish_reason, seconds: one.seconds,
         tokens: one.completion_tokens, rating: one.rating, comment: one.comment, better: one.better,
         tools: [...before.tools, ...one.calls.map(called)],
-        words: spoken(one.tokens ?? []),
+        words: spoken((one.tokens ?? []).map(([token, logprob]) => ({ token, logprob }))),
       });
       nodes.set(one.id, add(parent.asked ?? parent, made));
     }
@@ -74,14 +74,14 @@ export function fromStore(messages) {
   return root;
 }
 
-/** The stored tokens ([[token, logprob], ...]) without thoughts and calls, which the words of an answer leave out. */
-function spoken(tokens) {
+/** Tokens in OpenAI's shape as words, without thoughts and calls, which the text of an answer leaves out. */
+export function spoken(tokens) {
   const words = [];
   let inside = false;
-  for (const [token, logprob] of tokens) {
-    if (token === "<think>" || token === "<tool_call>") inside = true;
-    else if (token === "</think>" || token === "</tool_call>") inside = false;
-    else if (!inside) words.push({ token, logprob, top: [] });
+  for (const one of tokens) {
+    if (one.token === "<think>" || one.token === "<tool_call>") inside = true;
+    else if (one.token === "</think>" || one.token === "</tool_call>") inside = false;
+    else if (!inside) words.push({ token: one.token, logprob: one.logprob, bytes: one.bytes, top: one.top_logprobs ?? [] });
   }
   return words;
 }

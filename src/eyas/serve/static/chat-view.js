@@ -2,6 +2,7 @@
 
 import { api, iconButton, make, say } from "/static/eyas.js";
 import { showMarkdown } from "/static/markdown.js";
+import { spoken } from "/static/chat-tree.js";
 import { bits, grow, wordsBox } from "/static/chat-words.js";
 
 /** The element of a message; `view` is {words, stored}, `acts` {edit, again, choose, follow}. */
@@ -49,7 +50,10 @@ function answer(one, view, acts) {
     if (!body.firstChild || !body.firstChild.classList.contains(wanted)) {
       body.replaceChildren(wanted === "words" ? wordsBox() : make("div", { class: "markdown" }));
     }
-    if (wanted === "words") grow(body.firstChild, one);
+    if (wanted === "words") {
+      if (!one.busy && one.id && !one.words[0].top.length) recall(one).then((found) => { if (found) { body.replaceChildren(); box.grow(); } });
+      grow(body.firstChild, one);
+    }
     else showMarkdown(body.firstChild, one.content);
   };
   box.end = () => {
@@ -116,6 +120,14 @@ async function keep(one, thought) {
     Object.assign(one, await api("PUT", "/api/feedback", { message: one.id, ...thought }));
     return true;
   } catch (error) { say(error.message, true); return false; }
+}
+
+/** The store keeps no alternatives to an answer's words: let its model read it once more. Whether that was needed. */
+async function recall(one) {
+  if (one.recalled) return false;
+  one.recalled = true;
+  try { one.words = spoken(await api("GET", `/api/messages/${one.id}/words`)); return true; }
+  catch { return false; } // the model may be gone; what is stored is shown
 }
 
 async function copy(text) {

@@ -66,7 +66,7 @@ function show(box, span) {
       make("tbody", {}, ...rows.map((one) => make("tr", { class: one === own ? "own" : null },
         make("th", { scope: "row", dir: "auto" }, visible(one.token)), make("td", {}, gauge(Math.exp(one.logprob))),
         make("td", { class: "number" }, percent(one.logprob))))))
-      : make("p", { class: "aside" }, "What else could stand here is known only while the page that asked is open."),
+      : make("p", { class: "aside" }, "What else could stand here is not known any more."),
   );
   pop.hidden = false;
   const word = span.getClientRects()[0] ?? box.getBoundingClientRect();

@@ -14,7 +14,7 @@ const view = { words: false, compare: false, stored };
 /** A conversation on this page: `id` is the store's, `running` the requests under way. */
 const newTalk = () => ({ id: null, made: null, title: "", root: node("root", ""), running: new Set() });
 let talk = newTalk();
-const unstored = []; // without a store the page itself keeps the talks
+const talks = []; // those of this page: all there are without a store, and where answers are still coming
 
 // -- what is shown
 
@@ -70,9 +70,10 @@ function sampling() {
 
 /** The id of the conversation that is shown; two answers asked for at once share one. */
 async function conversation(of) {
-  if (!stored) return null;
+  if (!stored || of.id !== null) return of.id;
   of.made ??= api("POST", "/api/conversations");
-  try { of.id ??= (await of.made).id; } catch (error) { of.made = null; throw error; }
+  try { of.id = (await of.made).id; } catch (error) { of.made = null; throw error; }
+  list();
   return of.id;
 }
 
@@ -80,6 +81,7 @@ async function conversation(of) {
 async function run(said, how) {
   const of = talk, asked = said.parent, stop = new AbortController(), began = performance.now();
   of.running.add(stop);
+  if (!talks.includes(of)) talks.unshift(of);
   show();
   try {
     const id = await conversation(of);
@@ -105,7 +107,8 @@ async function run(said, how) {
     if (follow) toEnd();
     $("progress").textContent = said.error ? "" : `Answer: ${said.content}`;
   }
-  await listed(of);
+  if (of === talk && of.id) window.history.replaceState(null, "", `#${of.id}`);
+  await list();
 }
 
 function answer(asked) {
@@ -181,37 +184,41 @@ const acts = {
 
 // -- conversations
 
-async function listed(of) {
-  if (!stored && of?.root.children.length && !unstored.includes(of)) unstored.unshift(of);
-  if (stored && of?.id) window.history.replaceState(null, "", of === talk ? `#${of.id}` : location.hash);
-  await list();
-}
-
 let before = null;
+let listing = 0;
 async function list(older = false) {
-  let found = unstored.map((one) => ({ title: one.title, talk: one }));
+  const now = ++listing;
+  let found = talks.map((one) => ({ title: one.title, talk: one }));
   if (stored) {
     const wanted = new URLSearchParams();
     if ($("search").value.trim()) wanted.set("query", $("search").value.trim());
     if (older && before !== null) wanted.set("before", before);
-    try { ({ conversations: found, before } = await api("GET", `/api/conversations?${wanted}`)); }
-    catch (error) { return say(error.message, true); }
+    try {
+      const answer = await api("GET", `/api/conversations?${wanted}`);
+      if (now !== listing) return; // asked again meanwhile
+      ({ conversations: found, before } = answer);
+    } catch (error) { return say(error.message, true); }
+    // The store hears of a conversation when its first answer has ended.
+    const coming = talks.filter((one) => one.running.size && one.id && !found.some(({ id }) => id === one.id));
+    if (!older && !wanted.has("query")) found.unshift(...coming);
   }
   const items = found.map((one) => {
-    const here = one.talk ? one.talk === talk : one.id === talk.id;
-    const open = make("button", { type: "button", "aria-current": here ? "true" : null, title: one.title,
-      onclick: () => { open_(one); shut(); } }, make("span", { dir: "auto" }, one.title),
+    const here = one.talk ? one.talk === talk : one.id !== null && one.id === talk.id;
+    const title = make("button", { type: "button", "aria-current": here ? "true" : null, title: one.title,
+      onclick: () => { open(one); shut(); } }, make("span", { dir: "auto" }, one.title),
       one.updated ? make("small", {}, shortTime(new Date(1000 * one.updated))) : null);
-    return make("li", {}, open, stored ? iconButton("remove", `Forget “${one.title}”`, () => forget(one)) : null);
+    return make("li", {}, title, stored ? iconButton("remove", `Forget “${one.title}”`, () => forget(one)) : null);
   });
   if (older) $("conversations").append(...items);
   else $("conversations").replaceChildren(...items);
   $("more").hidden = before === null;
 }
 
-async function open_(one) {
+/** Show a conversation: one of this page (`talk`), or the one the store has under `id`. */
+async function open(one) {
   hide();
-  if (one.talk) talk = one.talk;
+  const here = one.talk ?? talks.find((each) => each.id === one.id && each.running.size);
+  if (here) talk = here;
   else if (one.id !== talk.id) {
     try {
       const { id, title, messages } = await api("GET", `/api/conversations/${encodeURIComponent(one.id)}`);
@@ -284,10 +291,13 @@ function toggle(name, on) {
 
 // -- the page's own buttons and keys
 
-function shut() {
-  document.body.classList.remove("with-side");
-  $("open-side").setAttribute("aria-expanded", "false");
+/** On a phone the list lies over the talk, or is away. */
+function side(open) {
+  document.body.classList.toggle("with-side", open);
+  $("open-side").setAttribute("aria-expanded", String(open));
+  $("talk").inert = open;
 }
+const shut = () => side(false);
 
 for (const name of ["words", "compare"]) $(name).addEventListener("click", () => { toggle(name, !view[name]); keep(); });
 for (const id of ["model", "model-b"]) $(id).addEventListener("change", keep);
@@ -296,12 +306,9 @@ $("reset").addEventListener("click", () => setTimeout(keep));
 $("open-settings").addEventListener("click", () => $("settings").showModal());
 $("new").addEventListener("click", fresh);
 $("more").addEventListener("click", () => list(true));
-$("open-side").addEventListener("click", () => {
-  document.body.classList.add("with-side");
-  $("open-side").setAttribute("aria-expanded", "true");
-  $("close-side").focus();
-});
+$("open-side").addEventListener("click", (event) => { event.stopPropagation(); side(true); $("close-side").focus(); });
 $("close-side").addEventListener("click", () => { shut(); $("open-side").focus(); });
+document.addEventListener("click", ({ target }) => { if ($("talk").inert && !target.closest("#side")) shut(); });
 let typing = 0;
 $("search")?.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(list, 200); });
 $("composer").addEventListener("submit", (event) => {
@@ -316,16 +323,16 @@ $("ask").addEventListener("keydown", (event) => {
     if (last?.element) { event.preventDefault(); last.element.edit(); }
   }
 });
-const stop = () => { for (const one of talk.running) one.abort(); };
-$("stop").addEventListener("click", () => { stop(); $("ask").focus(); });
+const stopAll = () => { for (const one of talk.running) one.abort(); };
+$("stop").addEventListener("click", () => { stopAll(); $("ask").focus(); });
 document.addEventListener("keydown", (event) => {
   if ($("settings").open) return;
-  if (event.key === "Escape") { if (document.body.classList.contains("with-side")) shut(); else stop(); }
+  if (event.key === "Escape") { if ($("talk").inert) $("close-side").click(); else stopAll(); }
   if (event.key === "/" && !event.target.closest("input, textarea, select")) { event.preventDefault(); $("ask").focus(); }
 });
-addEventListener("hashchange", () => { if (location.hash.length > 1) open_({ id: location.hash.slice(1) }); });
+addEventListener("hashchange", () => { if (location.hash.length > 1) open({ id: location.hash.slice(1) }); });
 
 await settings();
-if (stored && location.hash.length > 1) await open_({ id: location.hash.slice(1) });
+if (stored && location.hash.length > 1) await open({ id: location.hash.slice(1) });
 else { show(); await list(); }
 document.documentElement.dataset.ready = "true";

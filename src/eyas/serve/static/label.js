@@ -15,10 +15,12 @@ async function sent(form, action = form.action) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-/** Put the part `id` of another page in place of ours. */
+/** Fill our part `id` with what another page has there; the element stays, so that screen readers hear of it. */
 function take(page, id) {
   const found = page.getElementById(id);
-  if (found) $(id).replaceWith(document.adoptNode(found));
+  if (!found) return;
+  $(id).replaceChildren(...[...found.childNodes].map((node) => document.adoptNode(node)));
+  $(id).classList.remove("stale");
 }
 
 let asked = 0, timer = 0;
@@ -38,7 +40,7 @@ function choose(button) {
     one.classList.toggle("chosen", one === button);
     one.setAttribute("aria-pressed", one === button);
   }
-  form.elements.draft.value = button.dataset.draft;
+  form.elements.draft.value = button.value;
   answer.value = button.querySelector(".text").textContent;
   check();
 }
@@ -83,7 +85,9 @@ if (form) {
   drafting.addEventListener("submit", (event) => { event.preventDefault(); draft(drafting); });
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".draft");
-    if (button) choose(button);
+    if (!button) return;
+    event.preventDefault();
+    choose(button);
   });
   if ("now" in drafting.dataset) draft(drafting);
 }
