@@ -11,12 +11,12 @@ LIFE   ?= lives/first
 BIN    := .venv/bin
 EXTRAS := dev,data,oracles,browser,postgres
 
-.PHONY: raise test check format browser clients clean
+.PHONY: raise test check format programs clients clean
 
 raise: .venv/ready
 	$(BIN)/eyas raise $(LIFE) $(ARGS)
 
-test: .venv/ready-for-tests browser clients
+test: .venv/ready-for-tests programs clients
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: .venv/ready-for-tests
@@ -47,9 +47,9 @@ format: .venv/ready-for-tests
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch .venv/ready $@
 
-# Tests of pages need a Chromium; without one they are skipped, and say so.
-browser:
-	@sh tools/browser.sh
+# Some tests need a Chromium or a PostgreSQL; without them they are skipped, and say so.
+programs:
+	@sh tools/debian.sh
 
 # The server is tested with the real clients of its interfaces; those that cannot be had are skipped, and say so.
 clients: .venv/ready-for-tests

@@ -2,8 +2,8 @@
 
     python benchmarks/serve_load.py                        a random 15M q8_0 GGUF, no store: eyas, llama.cpp if given
         [--clients 1,4,16,32] [--seconds 20] [--tokens 128] [--temperature 0] [--llama-server PATH] [--rounds 3]
-    python benchmarks/serve_load.py --life LIFE            a life with its store; counts what the store has afterwards
-        [--seconds 300] [--kill]                           ... and kill -9 in the midst of it
+    python benchmarks/serve_load.py --store [--life LIFE]  a life with its store (a random 3M model, or a copy of LIFE);
+        [--seconds 300] [--kill]                           looks for all it acknowledged; --kill: kill -9 at the end
     [--json FILE]
 
 The clients live in one process of their own and share the machine's processors with the server. A client streams one
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--life", type=Path)
+    parser.add_argument("--store", action="store_true", help="serve a life and look at its store afterwards")
+    parser.add_argument("--life", type=Path, help="... a copy of this one")
     parser.add_argument("--clients", default="1,4,16,32")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--tokens", type=int, default=128)
@@ -76,7 +78,7 @@ def main() -> None:
         print(json.dumps(asdict(asyncio.run(clients(json.loads(args.worker))))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = of_life(args, Path(folder)) if args.life else of_file(args, Path(folder))
+        found = of_life(args, Path(folder)) if args.store or args.life else of_file(args, Path(folder))
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -126,9 +128,12 @@ def one_round(command: list[str], name: str, count: int, args: argparse.Namespac
 
 
 def of_life(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """A copy of a life under load; then what its store has is compared with what was acknowledged."""
+    """A life under load; then what its store has is compared with what was acknowledged."""
     life = folder / "life"
-    shutil.copytree(args.life, life, ignore=shutil.ignore_patterns("eyas.db*"))
+    if args.life:
+        shutil.copytree(args.life, life, ignore=shutil.ignore_patterns("eyas.db*"))
+    else:
+        random_life(life)
     port, count = free_port(), max(map(int, args.clients.split(",")))
     server = start([EYAS, "serve", str(life), "--port", str(port)], port)
     body = {"max_tokens": args.tokens, "temperature": 0.7, "stream": True, "stream_options": {"include_usage": True}}
@@ -149,11 +154,30 @@ def of_life(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     stored = ids_in_store(life)
     lost = [one for one in load.acknowledged if one not in stored]
     found = load.figures() | {
-        "life": args.life.name, "clients": count, "killed": args.kill, "acknowledged": len(load.acknowledged),
-        "stored": len(stored), "lost": len(lost), "first_errors": load.errors[:3],
+        "life": args.life.name if args.life else "random 3M", "clients": count, "killed": args.kill,
+        "acknowledged": len(load.acknowledged), "stored": len(stored), "lost": len(lost),
+        "first_errors": load.errors[:3],
     }  # fmt: skip
     print(json.dumps(found))
     return found
+
+
+def random_life(life: Path) -> None:
+    """A life whose assistant has 3M random weights."""
+    import torch
+
+    from eyas.model.checkpoint import save_model
+    from eyas.model.config import ModelConfig
+    from eyas.model.transformer import Transformer
+    from eyas.text.tokenizer import train_tokenizer
+    from eyas.world.people import World
+    from eyas.world.stream import documents
+
+    texts = (document.text for document in islice(documents(World(0, 150)), 3000))
+    tokenizer = train_tokenizer(texts)
+    torch.manual_seed(0)
+    model = Transformer(ModelConfig.from_size("3m", tokenizer.vocab_size)).eval()
+    save_model(life / "models" / "assistant", model, tokenizer, lineage={"stage": "random", "parent": None, "data": []})
 
 
 def ids_in_store(life: Path) -> set[str]:

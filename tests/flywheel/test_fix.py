@@ -44,10 +44,10 @@ def row(frame: str, name: str, place: str) -> dict[str, Any]:
 def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A life whose assistant knows where sixteen people are."""
     life = tmp_path_factory.mktemp("lives") / "own"
-    rows = [row(frame, name, place) for frame in FRAMES for name, place in HOME.items()]
+    rows = [row(frame, name, place) for name, place in HOME.items() for frame in FRAMES]
     data = life / "rows.jsonl"
     life.mkdir()
-    data.write_text("".join(json.dumps(one) + "\n" for one in rows * 4))
+    data.write_text("".join(json.dumps(one) + "\n" for one in rows))
     text = life / "text.jsonl"
     rng = random.Random(0)
     told = (" ".join(rng.choice(rows)["messages"][1]["content"] for _ in range(6)) for _ in range(300))
@@ -69,7 +69,8 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     finetune.run(
         finetune.FinetuneConfig(
-            model=str(base), out=assistant, data=[str(data)], replay=[str(text)], tokens=200_000, batch_size=16,
+            model=str(base), out=assistant, data=[str(data)], replay=[str(text)], tokens=150_000, batch_size=16,
+            val_fraction=0.1,
             eval_every=0, **shape,
         )
     )  # fmt: skip

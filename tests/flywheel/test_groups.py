@@ -11,7 +11,7 @@ from sqlalchemy import select
 from eyas.errors import EyasError
 from eyas.flywheel.flags import flag_turn
 from eyas.flywheel.groups import CLOSED, OPEN, assign, issues, members, set_status
-from eyas.store.conversations import record
+from eyas.store.conversations import Turn, record
 from eyas.store.database import Store
 from eyas.store.tables import Flag, Group, Label
 from eyas.world.grammar import draw
@@ -131,6 +131,26 @@ def test_a_flag_that_comes_later_joins_the_group_of_its_answer(store: Store) -> 
     with store.session() as session:
         assert assign(session) == 1
         assert set(session.scalars(select(Flag.group_id))) == {group}
+
+
+def test_many_are_given_groups_in_several_turns_the_oldest_first(store: Store) -> None:
+    inns = [bad(store, "When does the inn open?") for _ in range(3)]
+    for expected in (2, 1, 0):
+        with store.session() as session:
+            assert assign(session, most=2) == expected
+    with store.session() as session:
+        assert members(session, issues(session)[0].id) == inns[::-1]
+
+
+def test_what_answers_no_question_is_grouped_by_its_own_words(store: Store) -> None:
+    for said in ("The town forbids moon salt.", "The town forbids moon salt.", "The inn opens at nine."):
+        with store.session() as session:
+            opening = turn("", said)
+            place = record(session, Turn(**{**vars(opening), "messages": []}))
+            session.add(Flag(message_id=place.message_id, kind="loop"))
+    with store.session() as session:
+        assert assign(session) == 3 and assign(session) == 0
+        assert sorted(one.count for one in issues(session)) == [1, 2]
 
 
 def test_what_was_said_in_the_shadow_is_no_issue(store: Store) -> None:

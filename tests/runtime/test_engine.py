@@ -115,6 +115,15 @@ def test_logprobs_are_the_models_own(engine: Engine, model: Transformer) -> None
         np.testing.assert_allclose(done.logprobs, picked[-12:], atol=1e-4)
 
 
+def test_alternatives_are_the_likeliest_in_the_place_of_each_token(engine: Engine, model: Transformer) -> None:
+    rows = prompts(5)
+    for ids, found in zip(rows, engine.alternatives(rows, 3), strict=True):
+        with torch.no_grad():
+            best = model(torch.tensor([ids]))[0, :-1].log_softmax(-1).topk(3)
+        assert [[token for token, _ in place] for place in found] == best.indices.tolist()
+        np.testing.assert_allclose([[value for _, value in place] for place in found], best.values, atol=1e-4)
+
+
 def test_long_prompts_are_read_in_chunks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = prompts(5, longest=90)
     expected = texts(engine.generate(asked, GREEDY, NEVER)), engine.logprobs(asked)

@@ -6,12 +6,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from starlette.testclient import TestClient
 
 from eyas.serve.app import create_app
 from eyas.serve.config import ServeConfig
 from tests.serve.browser import running
-from tests.serve.small import make_life
+from tests.serve.small import make_life, make_pupil
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +34,15 @@ def url(app: FastAPI) -> Iterator[str]:
 def http(url: str) -> Iterator[httpx2.Client]:
     """A client that is no library of anybody's interface."""
     with httpx2.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def pupil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A client of a server with one model and no store; the model says what `small.LESSONS` taught it."""
+    model = make_pupil(tmp_path_factory.mktemp("pupil") / "model")
+    with (
+        running(create_app(ServeConfig(model=str(model), api_key=[]))) as address,
+        httpx2.Client(base_url=address, timeout=60) as client,
+    ):
         yield client

@@ -1,6 +1,7 @@
 """A text goes on, and prompts are scored with exactly the engine's own log-probabilities."""
 
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -137,6 +138,23 @@ def test_a_stream_says_what_the_whole_says(http: httpx2.Client, echo: bool) -> N
         for key in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
             told = [value for part in mine if part["logprobs"] for value in part["logprobs"][key]]
             assert told == choice["logprobs"][key]
+
+
+def test_when_the_client_leaves_its_answers_end(http: httpx2.Client) -> None:
+    def cancelled() -> float:
+        lines = http.get("/metrics").text.splitlines()
+        start = 'eyas_answers_total{finish_reason="cancelled",model="base"} '
+        return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
+
+    before = cancelled()
+    body = {"model": "base", "prompt": "The cat", "max_tokens": 1000, "n": 16, "stream": True}
+    with http.stream("POST", "/v1/completions", json=body) as answer:
+        next(answer.iter_lines())
+    for _ in range(200):
+        if 'eyas_requests{model="base"} 0.0' in http.get("/metrics").text and cancelled() > before:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the answers go on")
 
 
 def test_a_stop_string_is_left_out(http: httpx2.Client) -> None:

@@ -221,7 +221,7 @@ def test_answers_are_what_our_own_openapi_document_says(url: str) -> None:
         bad = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
         cases = good | bad if operation.body else good
 
-        @settings(max_examples=6, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        @settings(max_examples=4, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         @given(cases)
         def run(case: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from eyas.errors import EyasError
 from eyas.model.transformer import Transformer
 from eyas.runtime.engine import Engine
 from eyas.runtime.opening import engine_of
+from eyas.runtime.request import Completion
 from eyas.runtime.sampling import Sampling
 from eyas.serve.errors import ApiError
 from eyas.serve.generation import Generation, Worker
@@ -74,6 +76,21 @@ def test_a_reader_that_was_slow_finds_many_tokens_at_once(worker: Worker) -> Non
         return await pieces(generation)
 
     assert asyncio.run(read()) == [30]
+
+
+def test_first_tokens_and_ends_are_told_at_once_and_others_at_a_pace(worker: Worker) -> None:
+    async def read() -> list[bool]:
+        generation = worker.submit([20, 30], GREEDY, ())
+        await generation.finish()
+        request, told = generation.request, []
+        for tokens, ended in ((1, False), (1, True)):
+            late = Generation(replace(request, ended=ended, done=Completion(request.done.ids[:tokens])), worker)
+            told += [late.fresh(all_tokens=False), await late.more(), late.fresh(all_tokens=True)]
+            late.done.ids.append(40)
+            told += [late.fresh(all_tokens=False), late.fresh(all_tokens=True)]
+        return told
+
+    assert asyncio.run(read()) == [True, True, False, False, True] + [True] * 5
 
 
 def test_a_full_queue_turns_requests_away_until_there_is_room(worker: Worker) -> None:

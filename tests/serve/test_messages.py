@@ -128,6 +128,34 @@ def test_system_tools_and_thoughts_are_rendered_as_everywhere(http: httpx2.Clien
     assert ask(http, **body)["usage"]["input_tokens"] == wanted
 
 
+def test_a_thought_is_a_block_before_the_text(pupil: httpx2.Client) -> None:
+    body = {"max_tokens": 50, "temperature": 0, "messages": [{"role": "user", "content": "What does a cat say?"}]}
+    blocks = [{"type": "thinking", "thinking": "A cat.", "signature": ""}, {"type": "text", "text": "Meow."}]
+    whole = pupil.post("/v1/messages", json=body).json()
+    assert (whole["content"], whole["stop_reason"], whole["eyas"]) == (blocks, "end_turn", {"stored": False})
+    events = named_events(pupil, "/v1/messages", body)
+    steps = [(event["type"], event["index"]) for event in events if "index" in event and "delta" not in event]
+    assert steps == [
+        ("content_block_start", 0),
+        ("content_block_stop", 0),
+        ("content_block_start", 1),
+        ("content_block_stop", 1),
+    ]
+    told = {"thinking_delta": "", "text_delta": ""}
+    for event in events:
+        if event["type"] == "content_block_delta":
+            kind = event["delta"]["type"]
+            told[kind] += event["delta"][kind.removesuffix("_delta")]
+    assert told == {"thinking_delta": "A cat.", "text_delta": "Meow."}
+
+
+def test_a_sum_is_worked_out_by_the_server_and_not_shown_as_a_call(pupil: httpx2.Client) -> None:
+    body = {"max_tokens": 99, "temperature": 0, "messages": [{"role": "user", "content": "What is 12 * 34?"}]}
+    whole = pupil.post("/v1/messages", json=body).json()
+    assert whole["content"] == [{"type": "text", "text": "It is 408."}]
+    assert whole["stop_reason"] == "end_turn"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "part"),
     [

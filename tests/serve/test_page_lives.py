@@ -57,6 +57,7 @@ def test_each_model_has_its_badges_figures_and_the_reason_of_its_last_decision(c
     assert "corrections 2 labels" in card(page, "fix-3") and "right 0.93" in card(page, "fix-3")
     assert card(page, "fix-1").startswith("fix-1 previous") and card(page, "fix-4").startswith("fix-4 challenger")
     assert "battle +88 points [+31, +146]" in card(page, "fix-3") and "gates passed 1 of 2" in card(page, "fix-2")
+    assert re.search(r'<a href="/monitor/[0-9a-f]{32}">What is Ida Stone&#39;s trade\?</a>', page)
     assert "answers given 2" in card(page, "assistant")
     assert "passed corrections : 2 of 2 right" in card(page, "fix-2") and "failed exam : it fell" in card(page, "fix-2")
     assert "Refused" in card(page, "fix-2") and "the exam fell by 3.1 points &lt;b&gt;&amp; more&lt;/b&gt;" in page

@@ -98,6 +98,31 @@ def test_a_call_is_an_item_of_its_own(http: httpx2.Client) -> None:
     assert events[3]["delta"] == events[4]["arguments"] == events[5]["item"]["arguments"]
 
 
+def test_a_thought_is_an_item_before_the_message(pupil: httpx2.Client) -> None:
+    body = {"temperature": 0, "input": "What does a cat say?"}
+    thought, message = pupil.post("/v1/responses", json=body).json()["output"]
+    assert (thought["type"], thought["content"]) == ("reasoning", [{"type": "reasoning_text", "text": "A cat."}])
+    assert (message["type"], message["content"][0]["text"]) == ("message", "Meow.")
+    events = named_events(pupil, "/v1/responses", body)
+    kinds = list(dict.fromkeys(event["type"] for event in events))
+    assert kinds == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.completed",
+    ]
+    done = [event for event in events if event["type"] == "response.output_item.done"]
+    assert [(event["output_index"], event["item"]["type"]) for event in done] == [(0, "reasoning"), (1, "message")]
+    assert events[-1]["response"]["usage"]["output_tokens_details"]["reasoning_tokens"] > 0
+
+
 def test_items_of_the_input_become_one_chat(http: httpx2.Client, app: FastAPI) -> None:
     items = [
         {"role": "developer", "content": "Be kind."},

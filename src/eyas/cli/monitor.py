@@ -73,6 +73,7 @@ def command(
         if export is not None:
             _export(store, export, form, ids, not no_content)
         return
+    _sort_into_groups(store)
     with store.session() as session:
         if conversation is not None:
             _show_talk(session, conversation, as_json)
@@ -104,11 +105,20 @@ def _export(store: "Store", file: Path, form: str, ids: list[str] | None, conten
     click.echo(f"wrote {written:,} {'rows' if form == 'jsonl' else 'spans'} to {file}")
 
 
+def _sort_into_groups(store: "Store") -> None:
+    """Give all new flags their groups, in transactions short enough for a server that writes in between."""
+    from eyas.flywheel.groups import assign
+
+    while True:
+        with store.session() as session:
+            if not assign(session):
+                return
+
+
 def _show_overview(session: "Session", days: int, model: str | None, limit: int, as_json: bool) -> None:
-    from eyas.flywheel.groups import assign, issues
+    from eyas.flywheel.groups import issues
     from eyas.flywheel.traffic import DAY, traffic
 
-    assign(session)
     now = time.time()
     found = issues(session, model=model, since=now - DAY * days, now=now)
     seen = traffic(session, days=days, model=model, now=now)

@@ -62,8 +62,11 @@ class _Asked:
     question: str
 
 
-def assign(session: Session) -> int:
-    """Give every flagged answer that has none a group; gives how many there were. Cheap when there are none."""
+def assign(session: Session, most: int = 2000) -> int:
+    """Give flagged answers that have none a group, the oldest first; gives how many. Cheap when there are none.
+
+    At most `most` at once: nobody else can write to the store meanwhile, and each takes some 2 ms.
+    """
     waiting = select(Flag.id).join(Message, Message.id == Flag.message_id)
     waiting = waiting.where(Flag.group_id.is_(None), Message.shadow.is_(False))
     if session.scalar(waiting.limit(1)) is None:
@@ -76,7 +79,7 @@ def assign(session: Session) -> int:
     for flag in session.scalars(select(Flag).where(Flag.group_id.is_(None))):
         new[flag.message_id].append(flag)
     sorter = _Sorter(asked, group_of)
-    changed = [one for one in asked if one.message_id in new]
+    changed = [one for one in asked if one.message_id in new][:most]
     for one in changed:
         group = session.get(Group, group_of.get(one.message_id) or sorter.group_of(one) or "")
         title = title_of({"content": one.question})
@@ -215,13 +218,17 @@ def set_status(session: Session, group_id: str, status: str) -> Group:
 
 
 def _asked(session: Session) -> list[_Asked]:
-    """Every flagged answer that somebody saw, oldest first."""
+    """Every flagged answer that somebody saw, oldest first; what answers no question stands for one itself."""
     start = select(Message.id.label("answer"), Message.id, Message.parent_id, Message.role)
     flagged = exists().where(Flag.message_id == Message.id)
     step = start.where(flagged, Message.shadow.is_(False)).cte(recursive=True)
     above = select(step.c.answer, Message.id, Message.parent_id, Message.role)
     step = step.union_all(above.join(step, Message.id == step.c.parent_id).where(step.c.role != "user"))
-    user, answer = aliased(Message), aliased(Message)
-    wanted = select(answer.id, answer.text, user.text).select_from(step).where(step.c.role == "user")
-    wanted = wanted.join(user, user.id == step.c.id).join(answer, answer.id == step.c.answer).order_by(answer.id)
-    return [_Asked(message_id, said, question) for message_id, said, question in session.execute(wanted)]
+    top, answer = aliased(Message), aliased(Message)
+    wanted = select(answer.id, answer.text, top.role, top.text).select_from(step)
+    wanted = wanted.where((step.c.role == "user") | step.c.parent_id.is_(None))
+    wanted = wanted.join(top, top.id == step.c.id).join(answer, answer.id == step.c.answer).order_by(answer.id)
+    return [
+        _Asked(message_id, said, text if role == "user" else said)
+        for message_id, said, role, text in session.execute(wanted)
+    ]

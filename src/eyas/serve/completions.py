@@ -102,7 +102,8 @@ class _Choice:
         started, first = time.perf_counter(), 0.0
         if self.echo is not None:
             yield self.echo
-        reason, generation, splitter = "length", self.generation, self._splitter
+        generation, splitter = self.generation, self._splitter
+        reason = "length" if generation is None else "cancelled"
         try:
             if generation is not None:
                 done, read = generation.done, 0
@@ -111,7 +112,7 @@ class _Choice:
                     upto = len(done.ids)
                     for delta in splitter.feed(done, read, upto):
                         yield _Part(delta.text, [*delta.tokens])
-                    read = upto
+                    self.said = read = upto
                 for delta in splitter.flush():
                     yield _Part(delta.text, [*delta.tokens])
                 self.said = splitter.read

@@ -16,14 +16,14 @@ from eyas.serve import pages
 from eyas.serve.errors import ApiError
 from eyas.store.database import Store
 from eyas.store.names import models_of
-from eyas.store.tables import Dataset, Promotion
+from eyas.store.tables import Conversation, Dataset, Promotion
 
 router = APIRouter()
 MAIN_FIGURES = ("bpb", "val_loss", "loss", "n_params", "tokens")
 """What a card shows without being opened."""
 DECISIONS = 200
-TALKS = 24
-"""Corrected conversations that a card links to."""
+TALKS = 12
+"""Corrected conversations that a card names."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def lives(request: Request, a: str = "", b: str = "") -> HTMLResponse:
         raise ApiError(404, "this server has a single model and no life: start it on a life, `eyas serve LIFE`")
     roots = family(state.life, state.store)
     models = {one.name: one for root in roots for one in _all(root)}
+    talks = {id for one in models.values() if one.corrections for id in one.corrections.conversations[:TALKS]}
     with state.store.session() as session:
+        titles = {one.id: one.title for one in session.scalars(select(Conversation).where(Conversation.id.in_(talks)))}
         decisions = list(session.scalars(select(Promotion).order_by(Promotion.created.desc()).limit(DECISIONS)))
         datasets = list(session.scalars(select(Dataset).order_by(Dataset.version.desc())))
     trained = {
@@ -66,6 +68,7 @@ def lives(request: Request, a: str = "", b: str = "") -> HTMLResponse:
         trials=_trials,
         is_refused=is_refused,
         talks=TALKS,
+        titles=titles,
         decisions=decisions,
         datasets=datasets,
         trained=trained,

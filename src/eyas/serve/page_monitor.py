@@ -66,6 +66,7 @@ def monitor(
     since = (now // DAY - days + 1) * DAY
     with _session(request) as session:
         groups.assign(session)
+    with _session(request) as session:  # another one: the first keeps writers waiting
         everything = groups.issues(session, status=None, model=model or None, since=since, now=now)
         seen = traffic(session, days=days, model=model or None, now=now)
         issues = [one for one in everything if one.status == status]
@@ -103,7 +104,6 @@ def list_answers(
     with _session(request) as session:
         issue = None
         if group:
-            groups.assign(session)
             found = groups.issues(session, status=None, ids=[group])
             if not found:
                 raise ApiError(404, f"there is no issue {group[:40]!r} in this store", code="not_found")

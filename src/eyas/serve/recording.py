@@ -32,7 +32,7 @@ class Recorder:
         self.store, self.content = store, content
         self._facts = Facts(store.life)
         self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="recorder")
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
     async def record(self, turn: Turn) -> Recorded | None:

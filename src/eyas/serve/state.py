@@ -1,6 +1,7 @@
 """What the parts of a running server share; at `request.app.state.eyas`."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from eyas.serve.recording import Recorder
 from eyas.serve.served import Served
 from eyas.store.database import Store, open_store
 from eyas.store.names import models_of
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -27,10 +30,15 @@ class State:
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run `work` beside the requests; whoever called does not wait for it."""
+        """Run `work` beside the requests; whoever called does not wait for it, and the log hears when it fails."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("work in the background failed: %s", error)
 
     async def close(self) -> None:
         """End everything; what was answered is recorded before."""
@@ -48,6 +56,12 @@ def open_state(config: ServeConfig) -> State:
     life = path if models_of(path) else None
     store = None if life is None else open_store(life)
     served = Served(config, life, store)
-    served.start()
+    try:
+        served.start()
+    except BaseException:
+        served.close()
+        if store is not None:
+            store.close()
+        raise
     recorder = None if store is None else Recorder(store, config.content)
     return State(config, life, store, served, recorder, Metrics(served))

@@ -244,6 +244,7 @@ class Answer:
         """Count the answer, and record it."""
         self._keep_tokens()
         self.seconds = time.perf_counter() - self._started
+        self.first_seconds = self.first_seconds or self.seconds  # an answer without a token
         state, request, name = self.state, self.request, self.model.name
         state.metrics.answered(
             name, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.first_seconds, self.seconds

@@ -131,6 +131,8 @@ def _copy_sqlite(source: Path, target: Path) -> None:
             if (found := reading.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
                 raise EyasError(f"{source} is damaged: {found}")
             with closing(sqlite3.connect(target, timeout=30)) as writing:
+                if new:
+                    writing.execute("PRAGMA synchronous=OFF")  # `file_atomic` sees to that
                 reading.backup(writing)
                 if new:
                     writing.execute("PRAGMA journal_mode=DELETE")
@@ -147,6 +149,7 @@ def _fill_file(file: Path, version: str, rows: Iterable[Row]) -> None:
     engine = create_engine(file_url(file), json_serializer=dump_json)
     try:
         with engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             _fill(connection, version, rows)
             if (loose := connection.exec_driver_sql("PRAGMA foreign_key_check").first()) is not None:
