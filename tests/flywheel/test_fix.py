@@ -108,7 +108,9 @@ def test_corrections_make_the_next_champion(life: Path) -> None:
     model = life / "models" / "fix-1"
     # The fourth frame stands in no correction.
     assert say(model, "I look for Alda.") == "Alda is at the ford."
-    assert say(model, "Where is Cyro?") == f"Cyro is at the {HOME['Cyro']}."
+    others = [f"Where is {name}?" for name in PEOPLE if name not in ("Alda", "Beno")]
+    kept = [say(model, asked) == say(life / "models" / "assistant", asked) for asked in others]
+    assert sum(kept) >= 11  # of 14: the model is tiny
     assert {gate.name for gate in result.gates} == {"corrections", "refusals", "held-out rows", "export"}
     assert any("datasets/v1/" in source["source"] for source in read_lineage(model)["data"])
     store = open_store(life)
@@ -117,11 +119,15 @@ def test_corrections_make_the_next_champion(life: Path) -> None:
         assert {one.name for one in session.scalars(select(Evaluation))} == {"gate", "battle"}
         assert {one.winner for one in session.scalars(select(Comparison))} == {"model_b"}
     store.close()
+    with pytest.raises(EyasError, match="fix-1 has learnt all corrections"):
+        run(settings(life))
 
 
 def test_what_hurts_is_refused_with_a_reason(life: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli(["fix", str(life), "--lr", "0.3", "--quiet"]) == 1
     assert "held-out rows: the loss" in capsys.readouterr().out
+    with pytest.raises(EyasError, match="fix-1 was made of these corrections and failed"):
+        run(settings(life, lr=0.3))
     store = open_store(life)
     assert champion(life, store) == "assistant"
     with store.session() as session:
@@ -172,7 +178,7 @@ def test_rehearsal_leaves_out_what_teaches_the_mistake(life: Path) -> None:
     rows = list(read_rows(life / "datasets" / "v1" / "fix-1" / "rehearsal.jsonl", want="chat"))
     said = [one["messages"][-1]["content"] for one in rows]
     assert f"Alda is at the {HOME['Alda']}." not in said
-    assert f"Cyro is at the {HOME['Cyro']}." in said
+    assert f"Divi is at the {HOME['Divi']}." in said
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ def test_an_answer_is_held_against_the_facts_of_the_life(store: Store, question:
         assert found["contradiction"] == "facts.jsonl says: Ada Potter works as a baker."
 
 
+def test_a_fact_without_a_subject_is_held_against_its_own_question_alone(store: Store) -> None:
+    write_facts(store, {"question": "Who sells tea?", "answer": "The inn."})
+    assert "contradiction" in flags_of(store, say(store, "Who sells tea?", "The mill."))
+    assert flags_of(store, say(store, "Who sells coffee?", "The mill.")) == {}
+
+
 def test_facts_are_rows_of_any_shape_and_read_again_when_they_change(store: Store) -> None:
     facts = Facts(store.life)
     wrong = "Ada Potter works as a miller."

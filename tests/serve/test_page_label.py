@@ -254,8 +254,9 @@ def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: An
     tab.locator(".findings .kept", has_text="names Ada Potter").wait_for()
     keys.press("Escape")
     keys.press("?")
-    assert tab.locator("#keys").is_visible()
+    tab.locator("#keys").wait_for()
     keys.press("Escape")
+    tab.locator("#keys").wait_for(state="hidden")
     keys.press("a")
     tab.get_by_text("Accepted.").wait_for()
     assert [one[2:] for one in labels(store)] == [("accepted", RIGHT)]

@@ -242,6 +242,7 @@ def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: An
     grouped(store, [first, second])
     tab = window(browser)
     tab.goto(f"{address}/label?item={first}")
+    tab.evaluate("""window.seen=[]; for (const t of ['keydown','submit','click','invalid']) document.addEventListener(t, e => window.seen.push([t, e.key, e.target.outerHTML.slice(0,60), e.ctrlKey, e.defaultPrevented]), true)""")
     tab.locator(".draft.chosen").wait_for()  # drafted by itself, for there was no draft
     assert tab.locator("#answer").input_value() == "Ada Potter lives in Mill Lane, I think"
     keys = tab.keyboard
@@ -254,15 +255,16 @@ def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: An
     tab.locator(".findings .kept", has_text="names Ada Potter").wait_for()
     keys.press("Escape")
     keys.press("?")
-    assert tab.locator("#keys").is_visible()
+    tab.locator("#keys").wait_for()
     keys.press("Escape")
+    tab.locator("#keys").wait_for(state="hidden")
     keys.press("a")
     try:
         tab.get_by_text("Accepted.").wait_for(timeout=6000)
     except Exception:
         print("URL", tab.url, tab.complaints, tab.requests[-6:])
-        print(tab.evaluate("[document.activeElement.outerHTML.slice(0,300), document.getElementById('keys').open, document.getElementById('said')?.textContent]"))
-        tab.screenshot(path="/tmp/wheel/e_fail.png")
+        print("SEEN", tab.evaluate("window.seen.slice(-8)"))
+        print("SEEN", tab.evaluate("[document.getElementById('keys-on').checked, document.getElementById('answer').value]"))
         raise
     assert [one[2:] for one in labels(store)] == [("accepted", RIGHT)]
     keys.press("p")

@@ -37,7 +37,7 @@ def body(config: FixConfig, as_json: bool) -> None:
         else:
             click.echo(f"\n{result.champion} stays champion. {result.model} failed: {result.reason}")
     if not result.passed:
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 command = stage_command(FixConfig, body, name="fix", help=HELP, arguments={"life": "LIFE"})

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eyas.errors import EyasError
@@ -100,18 +101,19 @@ class Desk:
         with self.store.session() as session:
             about, version = item(session, message_id, person), current(session, self.life).version
             case = self.case(session, about)
-        known = {" ".join(words(one.text)) for one in about.drafts}
+        known = {_key(one.text) for one in about.drafts}
         made: list[Draft] = []
         failed: list[EyasError] = []
         for author, text in self._proposed(about, case, speaker, failed):
-            key = " ".join(words(text))
-            if not key or key in known or len(made) == MOST:
+            if not _key(text) or _key(text) in known or len(made) == MOST:
                 continue
-            known.add(key)
+            known.add(_key(text))
             made.append(Draft(message_id=message_id, author=author, text=text, guideline_version=version))
             made[-1].critique = as_json(self.judged(case, text, speaker.engine if speaker else None))
         with self.store.session() as session:
-            write_lock(session)
+            write_lock(session)  # somebody else may have drafted meanwhile
+            there = {_key(text) for text in session.scalars(select(Draft.text).where(Draft.message_id == message_id))}
+            made = [one for one in made if _key(one.text) not in there]
             session.add_all(made)
         if failed:
             raise failed[0]
@@ -211,6 +213,11 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
 def broken(draft: Draft) -> int:
     """How many points a draft breaks."""
     return sum(one["verdict"] == "broken" for one in draft.critique)
+
+
+def _key(text: str) -> str:
+    """Two drafts of the same words are one."""
+    return " ".join(words(text))
 
 
 def openai_shape(messages: Sequence[Message]) -> list[dict[str, Any]]:

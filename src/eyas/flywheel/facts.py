@@ -105,7 +105,7 @@ class Facts:
         """`same`: the questions are near-duplicates; else only an answer of the fact's own form counts."""
         fact, right = self._facts[number], self._answers.words[number]
         subject = self._questions.words[number] & right
-        if not subject <= asked | (set() if same else said):
+        if not (subject <= asked if same else subject and subject <= asked | said):
             return None  # it speaks of somebody or something else
         unlike = declines(fact.answer) or refuses(fact.answer), declines(answer) or refuses(answer)
         if any(unlike):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -106,14 +107,22 @@ class _Work:
 
     @classmethod
     def begin(cls, config: FixConfig, old: str, dataset: Dataset) -> "_Work":
-        """Take up an unfinished fix of the same labels and settings, or begin the next."""
+        """Take up an unfinished fix of the same labels and settings, or begin the next. Raises EyasError when done."""
         rows = config.life / dataset.path
         asked = config.model_dump(mode="json", exclude={"life", "name", "promote", "quiet"}) | {"champion": old}
         for path in sorted(rows.glob("*/plan.json")):
             begun = cls(path.parent.name, old, dataset, path.parent, rows, config.life / "models" / path.parent.name)
-            same = read_json(path, "plan") == asked and config.name in (None, begun.name)
-            if same and not (begun.folder / "result.json").exists():
+            done = begun.folder / "result.json"
+            if begun.name == old:
+                raise EyasError(
+                    f"{old} has learnt all corrections there are; make more with `eyas label {config.life}`"
+                )
+            if read_json(path, "plan") != asked or config.name not in (None, begun.name):
+                continue
+            if not done.exists():
                 return begun
+            if begun.model.exists():
+                raise EyasError(_done_before(config.life, begun.name, read_json(done, "result")))
         name = config.name or _next_name(config.life)
         model = config.life / "models" / name
         if model.exists() or not name.replace("-", "").replace("_", "").isalnum():
@@ -129,6 +138,12 @@ class _Work:
     def rejected(self) -> list[Row]:
         """The pairs of what was said and what should have been."""
         return list(read_rows(self.rows / "preference.train.jsonl", want="pair"))
+
+
+def _done_before(life: Path, name: str, result: dict[str, Any]) -> str:
+    if result["passed"]:
+        return f"{name} was made of these corrections and passed; make it champion with `eyas promote {life} {name}`"
+    return f"{name} was made of these corrections and failed ({result['reason']}); label more, or give another --seed"
 
 
 def _next_name(life: Path) -> str:

@@ -105,7 +105,12 @@ def fall_gate(
         f"{100 * whole.fall:.2f} points, at most {100 * whole.most:.2f} with 95 % confidence"
     )
     if whole.n < least:
-        return Gate(name, False, f"n = {whole.n:,} questions are too few to tell; ask {least:,} or more", figures)
+        return Gate(
+            name,
+            False,
+            f"n = {whole.n:,} questions are too few to tell: {least:,} are needed, raise --questions",
+            figures,
+        )
     if whole.most > margin:
         seen = f"a model without a fall would have passed {whole.power:.0%} of the time"
         return Gate(name, False, f"{told}, which is more than the {100 * margin:g} allowed ({seen})", figures)

@@ -67,7 +67,7 @@ def rehearse(
     wrong = contradicting(misses, rejected)  # a lesson's subject comes up in another lesson's words as well
     misses = [row for number, row in enumerate(misses) if number not in wrong]
     rest = [number for number in range(len(pool)) if number not in near and number not in bad]
-    drawn = random.Random(seed).sample(rest, min(len(rest), len(near) + len(misses)))
+    drawn = random.Random(seed).sample(rest, min(len(rest), 2 * (len(near) + len(misses))))
     rows = [*misses, *(pool[number] for number in (*near, *drawn))]
     return Rehearsal(rows, len(misses), len(near), len(drawn), len(bad) + len(wrong))
 

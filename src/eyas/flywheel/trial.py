@@ -27,8 +27,8 @@ from eyas.world.people import World
 from eyas.world.questions.question import Question
 from eyas.world.questions.rows import exam
 
-CORRECTED, PARAPHRASED = 0.9, 0.8
-"""Shares of the corrected questions, and of their paraphrases, that must be answered right."""
+WANTED = 0.8
+"""Share of the corrected questions, and of their paraphrases, that must be answered right."""
 ALIKE = 0.8
 """Overlap of content words (Jaccard) from which an answer says what a correction says."""
 A_LESSON = 4
@@ -65,7 +65,7 @@ def hold(
     tell("corrections")
     taught = [_says_it(engines, row) for row in lessons]
     right = [one.new_right for one in taught]
-    gates = [share_gate("corrections", "corrected questions", right, CORRECTED)]
+    gates = [share_gate("corrections", "corrected questions", right, WANTED)]
     world = raised.world
     rounds = taught
     if world is not None:
@@ -73,7 +73,7 @@ def hold(
         asked = _paraphrases(world, lessons)
         rephrased = _rounds(asked, *(ask(engine, asked) for engine in engines))
         right = [one.new_right for one in rephrased]
-        gates.append(share_gate("paraphrases", "paraphrases in frames of the exam", right, PARAPHRASED))
+        gates.append(share_gate("paraphrases", "paraphrases in frames of the exam", right, WANTED))
         tell("exam")
         sections = _elsewhere(exam(world, questions), asked)
         before, after = ({name: ask(engine, group) for name, group in sections.items()} for engine in engines)

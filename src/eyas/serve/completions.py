@@ -100,11 +100,11 @@ class _Choice:
     async def parts(self) -> AsyncGenerator[_Part, None]:
         """The echo, what comes, and at last why it ended."""
         started, first = time.perf_counter(), 0.0
-        if self.echo is not None:
-            yield self.echo
         generation, splitter = self.generation, self._splitter
         reason = "length" if generation is None else "cancelled"
         try:
+            if self.echo is not None:
+                yield self.echo
             if generation is not None:
                 done, read = generation.done, 0
                 while not splitter.stopped and await generation.more():

@@ -144,8 +144,10 @@ class Guard:
         if request.method in _SAFE:
             return
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "none")
-        own = origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
-        foreign = (not own) if origin is not None else site not in ("same-origin", "none")
+        if origin is not None:
+            foreign = origin.partition("://")[2] != request.headers.get("host", "")
+        else:
+            foreign = site not in ("same-origin", "none")
         if foreign and (origin is None or _origin(origin) not in self.origins):
             raise ApiError(403, "a page of another site may not write here; start the server with --origin to let it")
 

@@ -310,4 +310,6 @@ def _speaker(request: Request) -> Speaker:
 
 def _to(**where: Any) -> RedirectResponse:
     """Back to the page."""
-    return RedirectResponse(f"/label?{urlencode({k: v for k, v in where.items() if v}, doseq=True)}", 303)
+    return RedirectResponse(
+        f"/label?{urlencode({k: v for k, v in where.items() if v not in ('', None)}, doseq=True)}", 303
+    )
