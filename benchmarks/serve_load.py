@@ -7,8 +7,8 @@
     [--json FILE]
 
 The clients live in one process of their own and share the machine's processors with the server. A client streams one
-completion after the other (`/v1/completions` of a GGUF, `/v1/chat/completions` of a life) over one connection and reads
-every event, as bytes. Tokens are those that the server's usage tells; both servers get the same requests, in
+completion after the other (`/v1/completions` of a GGUF, `/v1/chat/completions` of a life), each over a connection of
+its own, and reads every event, as bytes. Tokens are those that the server's usage tells; both servers get the same requests, in
 alternating rounds. "acknowledged" are answers whose last event said that they are stored.
 """
 
@@ -103,7 +103,7 @@ def of_file(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         row: dict[str, Any] = {name: middle(figures) for name, figures in rates.items()}
         if len(sides) == 2:
             ours, theirs = ([figures["tokens_per_second"] for figures in rates[name]] for name in sides)
-            row["ratios"] = [round(a / b, 2) for a, b in zip(ours, theirs, strict=True)]
+            row["ratios"] = [round(a / max(b, 1), 2) for a, b in zip(ours, theirs, strict=True)]
         found["clients"][count] = row
         print(count, json.dumps(row), flush=True)
     return found
@@ -244,18 +244,18 @@ async def clients(wish: dict[str, Any]) -> Load:
 
 
 async def client(number: int, wish: dict[str, Any], load: Load, begin: float, end: float) -> None:
-    """One user: asks, reads to the end, asks again. What ends within the time counts."""
+    """One user: asks, reads to the end, asks again. What ends within the time counts, whole."""
     turn = 0
-    reader, writer = await asyncio.open_connection("127.0.0.1", wish["port"], limit=1 << 20)
     while time.monotonic() < end:
         turn += 1
         try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", wish["port"], limit=1 << 20)
             await one_answer(number, turn, wish, load, begin, end, reader, writer)
+            writer.close()
         except (OSError, ValueError, asyncio.IncompleteReadError) as error:
             if "kill" not in wish:
                 load.errors.append(f"{type(error).__name__}: {error}"[:200])
             return
-    writer.close()
 
 
 async def one_answer(
@@ -280,7 +280,7 @@ async def one_answer(
     if not tail.rstrip().endswith(b"data: [DONE]"):
         raise ValueError(f"the stream ended with {tail[-200:]!r}")
     last = json.loads(events[-1][6:])
-    if begin <= asked and time.monotonic() <= end:
+    if begin <= time.monotonic() <= end:
         load.answers += 1
         load.tokens += last["usage"]["completion_tokens"]
         load.first.append(first)

@@ -15,7 +15,7 @@ from eyas.errors import EyasError
 from eyas.files import sha256_file
 from eyas.flywheel import fix
 from eyas.flywheel.fix import FixConfig, FixResult, run
-from eyas.flywheel.trial import right_answer
+from eyas.flywheel.verdicts import right_answer
 from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
 from eyas.store.champion import aliases, champion
@@ -113,6 +113,12 @@ def test_corrections_make_the_next_champion(life: Path) -> None:
     assert sum(kept) >= 11  # of 14: the model is tiny
     assert {gate.name for gate in result.gates} == {"corrections", "refusals", "held-out rows", "export"}
     assert any("datasets/v1/" in source["source"] for source in read_lineage(model)["data"])
+    rehearsed = {
+        one["messages"][-1]["content"]
+        for one in read_rows(life / "datasets" / "v1" / "fix-1" / "rehearsal.jsonl", want="chat")
+    }
+    assert not {f"{name} is at the {HOME[name]}." for name in ("Alda", "Beno")} & rehearsed  # it taught the mistake
+    assert f"Divi is at the {HOME['Divi']}." in rehearsed
     store = open_store(life)
     with store.session() as session:
         assert aliases(session) == {"champion": "fix-1", "previous": "assistant"}
@@ -157,9 +163,10 @@ def test_without_promotion_people_decide_and_can_go_back(life: Path, capsys: pyt
     assert champion(life) == "assistant"
     assert cli(["promote", str(life), "fix-1", "--reason", "it passed"]) == 0
     assert champion(life) == "fix-1"
-    assert cli(["rollback", str(life)]) == 0
+    capsys.readouterr()
+    assert cli(["rollback", str(life), "--json"]) == 0
     assert champion(life) == "assistant"
-    assert "assistant is the champion" in capsys.readouterr().out
+    assert json.loads(capsys.readouterr().out)["action"] == "rollback"
 
 
 def test_a_life_without_labels_is_told_how_to_get_some(raised: Path, tmp_path: Path) -> None:
@@ -171,14 +178,6 @@ def test_a_life_without_labels_is_told_how_to_get_some(raised: Path, tmp_path: P
 def test_a_name_must_be_new(life: Path) -> None:
     with pytest.raises(EyasError, match="--name base"):
         run(settings(life, name="base"))
-
-
-def test_rehearsal_leaves_out_what_teaches_the_mistake(life: Path) -> None:
-    run(settings(life, promote=False))
-    rows = list(read_rows(life / "datasets" / "v1" / "fix-1" / "rehearsal.jsonl", want="chat"))
-    said = [one["messages"][-1]["content"] for one in rows]
-    assert f"Alda is at the {HOME['Alda']}." not in said
-    assert f"Divi is at the {HOME['Divi']}." in said
 
 
 @pytest.mark.parametrize(

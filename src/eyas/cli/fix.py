@@ -25,7 +25,10 @@ def body(config: FixConfig, as_json: bool) -> None:
         print_json(result)
     else:
         learnt = f"{result.lessons} corrections (dataset version {result.dataset})"
-        print_figures(f"{result.life / 'models' / result.model}: {result.champion} after {learnt}", {})
+        print_figures(
+            f"{result.life / 'models' / result.model}: {result.champion} after {learnt}",
+            {"labels": result.labels, "rehearsed": result.rehearsed},
+        )
         for gate in result.gates:
             click.echo(f"  {'passed' if gate.passed else 'FAILED'}  {gate.name}: {gate.reason}")
         if result.battle is not None:

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import click
 
+from eyas.cli.show import print_json
+
 
 @click.command("promote")
 @click.argument("life", type=click.Path(path_type=Path))
 @click.argument("name")
 @click.option("--reason", default="", help="Why, for those who look at the life later.")
 @click.option("--person", default=None, help="Who decides (default: you).")
-def command(life: Path, name: str, reason: str, person: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+def command(life: Path, name: str, reason: str, person: str | None, as_json: bool) -> None:
     """Make a model of a life its champion.
 
     What a running server answers changes within a second; answers on their way are finished by the old one. The
@@ -28,7 +31,13 @@ def command(life: Path, name: str, reason: str, person: str | None) -> None:
     try:
         with store.session() as session:
             done = promote(session, name, person or getpass.getuser(), reason)
-            model, previous = done.model, done.previous
+            told = {name: getattr(done, name) for name in ("action", "model", "previous", "person", "reason")}
     finally:
         store.close()
-    click.echo(f"{model} is the champion of {life} now" + (f"; before it was {previous}" if previous else ""))
+    if as_json:
+        print_json(told)
+        return
+    click.echo(
+        f"{told['model']} is the champion of {life} now"
+        + (f"; before it was {told['previous']}" if told["previous"] else "")
+    )

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import click
 
+from eyas.cli.show import print_json
+
 
 @click.command("rollback")
 @click.argument("life", type=click.Path(path_type=Path))
 @click.option("--reason", default="", help="Why, for those who look at the life later.")
 @click.option("--person", default=None, help="Who decides (default: you).")
-def command(life: Path, reason: str, person: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+def command(life: Path, reason: str, person: str | None, as_json: bool) -> None:
     """Give the champion's place back to the previous one.
 
     A second rollback takes the first one back.
@@ -26,7 +29,10 @@ def command(life: Path, reason: str, person: str | None) -> None:
     try:
         with store.session() as session:
             done = rollback(session, person or getpass.getuser(), reason)
-            model, previous = done.model, done.previous
+            told = {name: getattr(done, name) for name in ("action", "model", "previous", "person", "reason")}
     finally:
         store.close()
-    click.echo(f"{model} is the champion of {life} again, in place of {previous}")
+    if as_json:
+        print_json(told)
+        return
+    click.echo(f"{told['model']} is the champion of {life} again, in place of {told['previous']}")

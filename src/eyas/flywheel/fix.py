@@ -67,6 +67,8 @@ class FixResult:
     model: str
     champion: str
     dataset: int
+    labels: dict[str, int]
+    """What became of the labels: how many became rows, were merged or refused, and why."""
     lessons: int
     rehearsed: dict[str, int]
     gates: list[Gate]
@@ -246,6 +248,7 @@ def _decide(
         model=work.name,
         champion=work.old,
         dataset=work.dataset.version,
+        labels=work.dataset.counts,
         lessons=len(lessons),
         rehearsed=counts,
         gates=trial.gates,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from eyas.data.importers import Row
 from eyas.data.messages import Message
-from eyas.flywheel.similarity import Index, content_words
+from eyas.flywheel.similarity import Index, content_words, words
+from eyas.flywheel.verdicts import right_answer
 from eyas.runtime.engine import Engine
 from eyas.runtime.sampling import Sampling
 from eyas.text.chat import parse_assistant, render
@@ -22,8 +23,8 @@ from eyas.text.chat import parse_assistant, render
 NEIGHBOURS = 40
 NEAR_MISSES = 30
 """Rows for each lesson."""
-SAME_QUESTION = 0.5
-"""Similarity from which two questions are taken for one."""
+SAME_QUESTION, SAME_WORDS = 0.8, 0.6
+"""Similarity by content words and overlap of all words from which two questions are one."""
 MAX_TOKENS = 96
 _WORDS = re.compile(r"[^\W_]+")
 _STARTS = re.compile(r"(?:^|[.!?:\n])\s*$")
@@ -56,7 +57,7 @@ def rehearse(
     index = Index[int]()
     for number, question in enumerate(questions):
         index.add(number, question)
-    bad = contradicting(pool, rejected)
+    bad = contradicting(pool, lessons, rejected)
     near = {
         number: None
         for lesson in lessons
@@ -64,7 +65,7 @@ def rehearse(
         if number not in bad
     }
     misses = near_misses(engine, lessons, questions, texts, seed)
-    wrong = contradicting(misses, rejected)  # a lesson's subject comes up in another lesson's words as well
+    wrong = contradicting(misses, lessons, rejected)  # a lesson's subject comes up in another lesson's words as well
     misses = [row for number, row in enumerate(misses) if number not in wrong]
     rest = [number for number in range(len(pool)) if number not in near and number not in bad]
     drawn = random.Random(seed).sample(rest, min(len(rest), 2 * (len(near) + len(misses))))
@@ -72,30 +73,41 @@ def rehearse(
     return Rehearsal(rows, len(misses), len(near), len(drawn), len(bad) + len(wrong))
 
 
-def contradicting(rows: Sequence[Row], rejected: Sequence[Row]) -> set[int]:
-    """Numbers of the rows that teach what the pairs `rejected` reject.
+def contradicting(rows: Sequence[Row], lessons: Sequence[Row], rejected: Sequence[Row]) -> set[int]:
+    """Numbers of the rows that say otherwise than the lessons, whose pairs `rejected` are.
 
-    Such a row has a rejected answer; one that does not name its subject (*I don't know.*) must also answer a question
-    like the pair's.
+    Such a row gives a rejected answer that names its subject, or answers a lesson's question with something else.
     """
-    named: set[str] = set()
-    others: set[str] = set()
+    wrong: set[str] = set()
+    for pair in rejected:
+        answer = str(pair["rejected"][-1]["content"])
+        if content_words(question_of(pair["prompt"])) & content_words(answer):  # *I don't know.* may be right elsewhere
+            wrong.add(_plain(answer))
     asked = Index[int]()
-    for number, pair in enumerate(rejected):
-        question, answer = question_of(pair["prompt"]), str(pair["rejected"][-1]["content"])
-        (named if content_words(question) & content_words(answer) else others).add(_plain(answer))
-        asked.add(number, question)
+    for number, lesson in enumerate(lessons):
+        asked.add(number, question_of(lesson["messages"]))
     found: set[int] = set()
     for number, row in enumerate(rows):
         question = ""
         for message in row["messages"]:
+            text = str(message["content"])
             if message["role"] == "user":
-                question = str(message["content"])
-            elif message["role"] == "assistant" and (said := _plain(str(message["content"]))) in named | others:
-                nearest = [] if said in named else asked.near(question, 1)
-                if said in named or (nearest and nearest[0][1] >= SAME_QUESTION):
+                question = text
+            elif message["role"] == "assistant" and text and number not in found:
+                said_otherwise = (
+                    not right_answer(text, str(lessons[nearest]["messages"][-1]["content"]))
+                    for nearest, similarity in asked.near(question, 1)
+                    if similarity >= SAME_QUESTION and _same_words(question, question_of(lessons[nearest]["messages"]))
+                )
+                if _plain(text) in wrong or any(said_otherwise):
                     found.add(number)
     return found
+
+
+def _same_words(a: str, b: str) -> bool:
+    """Whether two questions share most of all their words: *where she lives* is not *what she does*."""
+    one, other = set(words(a)), set(words(b))
+    return len(one & other) >= SAME_WORDS * len(one | other)
 
 
 def near_misses(
@@ -109,7 +121,7 @@ def near_misses(
     """
     rng = random.Random(seed)
     small = {word for text in questions for word in _WORDS.findall(text) if word.islower()}
-    words: dict[tuple[int, int], list[str]] = defaultdict(list)
+    pieces: dict[tuple[int, int], list[str]] = defaultdict(list)
     names: dict[int, list[list[str]]] = defaultdict(list)
     for at, source in enumerate((questions, texts)):
         for text in source:
@@ -118,7 +130,7 @@ def near_misses(
                 if at:
                     names[len(run)].append(spelled)
                 for place, word in enumerate(spelled):
-                    words[len(run), place].append(word)
+                    pieces[len(run), place].append(word)
     asked = {question_of(lesson["messages"]) for lesson in lessons}
     made: dict[str, list[Message]] = {}
     for lesson in lessons:
@@ -127,7 +139,7 @@ def near_misses(
         for run in _names(text, small):
             for number in range(NEAR_MISSES):
                 whole = number % 2 and names[len(run)]
-                fresh = rng.choice(names[len(run)]) if whole else _mixed(text, run, words, rng)
+                fresh = rng.choice(names[len(run)]) if whole else _mixed(text, run, pieces, rng)
                 changed = text
                 for (start, end), word in reversed(list(zip(run, fresh, strict=True))):
                     changed = changed[:start] + word + changed[end:]
@@ -137,13 +149,13 @@ def near_misses(
 
 
 def _mixed(
-    text: str, run: list[tuple[int, int]], words: dict[tuple[int, int], list[str]], rng: random.Random
+    text: str, run: list[tuple[int, int]], pieces: dict[tuple[int, int], list[str]], rng: random.Random
 ) -> list[str]:
     """The name at `run` with one of its words, or all of them, drawn anew."""
     changed = rng.randrange(len(run) + 1)  # the last choice: all of them
     spelled = [text[start:end] for start, end in run]
     return [
-        rng.choice(words[len(run), place]) if changed in (place, len(run)) and words[len(run), place] else word
+        rng.choice(pieces[len(run), place]) if changed in (place, len(run)) and pieces[len(run), place] else word
         for place, word in enumerate(spelled)
     ]
 

@@ -14,9 +14,9 @@ from eyas.flywheel.battle import Round
 from eyas.flywheel.gates import Gate, fall_gate, loss_gate, paired, share_gate
 from eyas.flywheel.paraphrases import paraphrases
 from eyas.flywheel.rehearsal import contradicting
-from eyas.flywheel.similarity import content_words
 from eyas.flywheel.upbringing import Upbringing
-from eyas.flywheel.wording import declines, refuses
+from eyas.flywheel.verdicts import right_answer
+from eyas.flywheel.wording import refuses
 from eyas.runtime.engine import Engine
 from eyas.runtime.export import ExportConfig
 from eyas.runtime.export import run as export
@@ -29,8 +29,6 @@ from eyas.world.questions.rows import exam
 
 WANTED = 0.8
 """Share of the corrected questions, and of their paraphrases, that must be answered right."""
-ALIKE = 0.8
-"""Overlap of content words (Jaccard) from which an answer says what a correction says."""
 A_LESSON = 4
 """Paraphrases asked for each lesson: three lessons to a fact make up to twelve."""
 REFUSALS = 200
@@ -84,20 +82,12 @@ def hold(
         gates.append(_refused(engines, raised.rows()))
     tell("held-out rows")
     rows = [*raised.held_out(), *_suite(life)]
-    outdated = contradicting(rows, rejected)
+    outdated = contradicting(rows, lessons, rejected)
     rows = [row for number, row in enumerate(rows) if number not in outdated]
     gates.append(loss_gate("held-out rows", _losses(engines[0], rows), _losses(engines[1], rows)))
     tell("export")
     gates.append(_parity(new, engines[1], lessons))
     return Trial(gates, rounds, "labels" if world is None else "the world's truth")
-
-
-def right_answer(said: str, wanted: str) -> bool:
-    """Whether two answers say the same, by their words: both decline, both refuse, or their content words agree."""
-    if declines(wanted) or refuses(wanted):
-        return declines(said) == declines(wanted) and refuses(said) == refuses(wanted)
-    a, b = content_words(said), content_words(wanted)
-    return said.strip() == wanted.strip() or (bool(a | b) and len(a & b) >= ALIKE * len(a | b))
 
 
 def _says_it(engines: tuple[Engine, Engine], row: Row) -> Round:

@@ -1,6 +1,5 @@
 """Learning from preferences without a reward model: DPO from pairs, KTO from thumbs. `run` is `eyas align` for both."""
 
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from eyas.train.objectives import Batch, Metrics, Objective
 from eyas.train.pair_stage import data_entries, read_pairs, train_on_pairs
 from eyas.train.preferences import Answers, Loss, dpo, kto
 from eyas.train.trainer import to_tensors
-from eyas.train.work import Work, open_work
+from eyas.train.work import Work, carry_out
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,8 @@ class AlignResult:
 
 def run(config: AlignConfig) -> AlignResult:
     """Train on preferences and write the model. Raises EyasError; KeyboardInterrupt after Ctrl-C (resumable)."""
-    started = time.monotonic()
     config.check()
-    with Ranks.join() as ranks:
-        work = open_work(config.out, config, ranks)
-        figures = work.finished()
-        if figures is None:
-            with work.dropped_if_untrained(ranks):
-                figures = _train(config, work, ranks, started)
-        if ranks.first:
-            work.remove()
-    return AlignResult(config.out, **figures)
+    return AlignResult(config.out, **carry_out(config.out, config, partial(_train, config)))
 
 
 def _train(config: AlignConfig, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from eyas.config import StageConfig
 from eyas.data.build import build_shards
-from eyas.data.packing import PackedRows
+from eyas.data.packing import ChatRow, PackedRows
 from eyas.data.rows import row_files
 from eyas.data.shards import Shards
 from eyas.errors import EyasError
@@ -28,7 +29,7 @@ from eyas.train.optim import OptimConfig
 from eyas.train.samples import sampler
 from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
-from eyas.train.work import Work, open_work
+from eyas.train.work import Work, carry_out
 
 _REPLAY_MARGIN = 1.2  # replay text written to shards beyond what the run is expected to read
 _STEPS_A_SECOND = 10  # more than any run with a time limit reaches on what the limit suits
@@ -88,16 +89,7 @@ class FinetuneResult:
 
 def run(config: FinetuneConfig) -> FinetuneResult:
     """Train an assistant and write it to `config.out`. Raises EyasError; KeyboardInterrupt after Ctrl-C (resumable)."""
-    started = time.monotonic()
-    with Ranks.join() as ranks:
-        work = open_work(config.out, config, ranks)
-        figures = work.finished()
-        if figures is None:
-            with work.dropped_if_untrained(ranks):
-                figures = _train(config, work, ranks, started)
-        if ranks.first:
-            work.remove()
-    return FinetuneResult(config.out, **figures)
+    return FinetuneResult(config.out, **carry_out(config.out, config, partial(_train, config)))
 
 
 def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:
@@ -114,14 +106,16 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
         raise EyasError("--replay-share and --corrections-share leave no row of a batch to --data; lower one of them")
     source = ChatSource(config.data, config.seed, config.people, config.skip_bad)
     chats = load_chats(source, tokenizer, config.val_fraction)
-    packed = PackedRows(chats.train, context, rows - n_replay - n_corrections, config.seed)
+    n_data = rows - n_replay - n_corrections
+    train_rows = _filling(chats.train, n_data * context) if n_corrections else chats.train
+    packed = PackedRows(train_rows, context, n_data, config.seed)
     steps, minutes = _length(config, work, ranks, started, packed, rows * context)
     batches: PackedRows | Mixed = packed
     objective: Objective = language_loss
     if n_corrections:
         wanted = load_chats(ChatSource(config.corrections, skip_bad=config.skip_bad), tokenizer, 0).train
-        copies = 1 + n_corrections * context // sum(len(ids) for ids, _ in wanted)  # they may be few
-        batches = Mixed(PackedRows(wanted * copies, context, n_corrections, config.seed), batches)
+        wanted = _filling(wanted, n_corrections * context)
+        batches = Mixed(PackedRows(wanted, context, n_corrections, config.seed), batches)
         objective = holding_loss(load_model(parent)[0], n_corrections)
     if n_replay:
         batches = Mixed(batches, _replay(config, work, ranks, tokenizer, context, n_replay, steps))
@@ -169,6 +163,11 @@ def _length(
         left = config.minutes - (time.monotonic() - started) / 60
         return None, work.decide("minutes", max(left, 0.2 * config.minutes))
     return max(1, round(config.epochs * packed.steps_per_epoch / batches_a_step)), None
+
+
+def _filling(chats: list[ChatRow], tokens: int) -> list[ChatRow]:
+    """`chats`, repeated until they hold more than `tokens`: a handful of corrections makes no batch by itself."""
+    return chats * (1 + tokens // sum(len(ids) for ids, _ in chats))
 
 
 def _replay(

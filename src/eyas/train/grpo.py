@@ -32,7 +32,7 @@ from eyas.train.objectives import IGNORED, Batch, Metrics
 from eyas.train.optim import OptimConfig
 from eyas.train.rollouts import FIGURES, Problems, Rollouts, RolloutSettings, answer, pass_at_k
 from eyas.train.trainer import TrainConfig, train
-from eyas.train.work import Work, open_work
+from eyas.train.work import Work, carry_out
 
 _EXAMINED = 1 << 40  # problems from this number on are never trained on
 
@@ -53,21 +53,13 @@ class GrpoResult:
 
 def run(config: AlignConfig, problems: Problems) -> GrpoResult:
     """Train on rewarded rollouts. Raises EyasError, also when there is nothing to learn from; KeyboardInterrupt."""
-    started = time.monotonic()
     config.check()
-    with Ranks.join() as ranks:
-        if ranks.world > 1:
-            raise EyasError("--method grpo runs in one process; start it without torchrun")
-        work = open_work(config.out, config, ranks)
-        figures = work.finished()
-        if figures is None:
-            with work.dropped_if_untrained(ranks):
-                figures = _train(config, problems, work, started)
-        work.remove()
-    return GrpoResult(config.out, **figures)
+    return GrpoResult(config.out, **carry_out(config.out, config, partial(_train, config, problems)))
 
 
-def _train(config: AlignConfig, problems: Problems, work: Work, started: float) -> dict[str, Any]:
+def _train(config: AlignConfig, problems: Problems, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:
+    if ranks.world > 1:
+        raise EyasError("--method grpo runs in one process; start it without torchrun")
     machine.keep_memory()
     parent = resolve_model(config.model)
     model, tokenizer = load_model(parent)

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ from eyas.train.optim import OptimConfig
 from eyas.train.samples import sampler
 from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
-from eyas.train.work import Work, open_work
+from eyas.train.work import Work, carry_out
 
 TOKENS_PER_PARAMETER = 10  # at a few minutes a model this small learns more from more tokens than from more size
 _EXPECTED_MFU = 0.45
@@ -95,16 +96,7 @@ class PretrainResult:
 
 def run(config: PretrainConfig) -> PretrainResult:
     """Train a base model and write it to `config.out`. Raises EyasError; KeyboardInterrupt after Ctrl-C (resumable)."""
-    started = time.monotonic()
-    with Ranks.join() as ranks:
-        work = open_work(config.out, config, ranks)
-        figures = work.finished()
-        if figures is None:
-            with work.dropped_if_untrained(ranks):
-                figures = _train(config, work, ranks, started)
-        if ranks.first:
-            work.remove()
-    return PretrainResult(config.out, **figures)
+    return PretrainResult(config.out, **carry_out(config.out, config, partial(_train, config)))
 
 
 def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The reward model: pairs of answers in, a model out that scores an answer. `run` is the stage `eyas reward`."""
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from eyas.train.distributed import Ranks
 from eyas.train.objectives import Batch, Metrics
 from eyas.train.pair_stage import PairStageConfig, data_entries, read_pairs, train_on_pairs
 from eyas.train.preferences import bradley_terry
-from eyas.train.work import Work, open_work
+from eyas.train.work import Work, carry_out
 
 _BINS = 5
 
@@ -57,16 +56,7 @@ class RewardResult:
 
 def run(config: RewardConfig) -> RewardResult:
     """Train a reward model and write it to `config.out`. Raises EyasError; KeyboardInterrupt after Ctrl-C."""
-    started = time.monotonic()
-    with Ranks.join() as ranks:
-        work = open_work(config.out, config, ranks)
-        figures = work.finished()
-        if figures is None:
-            with work.dropped_if_untrained(ranks):
-                figures = _train(config, work, ranks, started)
-        if ranks.first:
-            work.remove()
-    return RewardResult(config.out, **figures)
+    return RewardResult(config.out, **carry_out(config.out, config, partial(_train, config)))
 
 
 def _train(config: RewardConfig, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:

@@ -7,7 +7,8 @@ example by the clock), the stage's own data, and `train/` with checkpoints, plan
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def open_work(out: Path, config: StageConfig, ranks: Ranks) -> Work:
+def _open_work(out: Path, config: StageConfig, ranks: Ranks) -> Work:
     """The work folder, opened by the first process before the others look."""
     if not ranks.first:
         ranks.wait()
@@ -98,3 +99,20 @@ def open_work(out: Path, config: StageConfig, ranks: Ranks) -> Work:
         return Work(out, config)
     finally:
         ranks.wait()
+
+
+def carry_out(out: Path, config: StageConfig, train: Callable[[Work, Ranks, float], dict[str, Any]]) -> dict[str, Any]:
+    """Run a stage that writes the model `out`, and return its figures; a model that is whole already is not made anew.
+
+    `train(work, ranks, time at the start)` trains, publishes and tells the figures. Raises EyasError as it does.
+    """
+    started = time.monotonic()
+    with Ranks.join() as ranks:
+        work = _open_work(out, config, ranks)
+        figures = work.finished()
+        if figures is None:
+            with work.dropped_if_untrained(ranks):
+                figures = train(work, ranks, started)
+        if ranks.first:
+            work.remove()
+    return figures

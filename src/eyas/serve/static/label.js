@@ -98,7 +98,8 @@ keysOn.checked = localStorage.getItem("label-keys") !== "off";
 keysOn.addEventListener("change", () => localStorage.setItem("label-keys", keysOn.checked ? "on" : "off"));
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, dialog");
+  // for a moment after it has closed, the dialog's own box still has the focus
+  const typing = keys.open || (event.target.closest("input, textarea, select") && !keys.contains(event.target));
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !keysOn.checked) return;
   if (event.key === "?") keys.showModal();
   else if (event.key === "g" && $("instructions")) $("instructions").focus();
