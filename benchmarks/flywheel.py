@@ -179,7 +179,7 @@ def main() -> None:
     new = open_engine(args.work / "models" / result.model)
     sections = elsewhere(world, gaps, args.questions)
     before, after = ({name: right(one, group) for name, group in sections.items()} for one in (engine, new))
-    found = {
+    found: dict[str, Any] = {
         "gaps": len(gaps),
         "before": closed(engine, gaps),
         "after": closed(new, gaps),
@@ -189,9 +189,10 @@ def main() -> None:
         "processor_seconds": processor,
         "load": os.getloadavg(),
         "seed": args.seed,
-        "fix": result,
+        "fix": plain(result),
     }
-    text = json.dumps(plain(found), indent=1)
+    del found["fix"]["life"]  # where it lay says nothing of how it went
+    text = json.dumps(found, indent=1)
     print(text)
     if args.json is not None:
         write_atomic(args.json, text + "\n")

@@ -8,8 +8,8 @@
 
 The clients live in one process of their own and share the machine's processors with the server. A client streams one
 completion after the other (`/v1/completions` of a GGUF, `/v1/chat/completions` of a life), each over a connection of
-its own, and reads every event, as bytes. Tokens are those that the server's usage tells; both servers get the same requests, in
-alternating rounds. "acknowledged" are answers whose last event said that they are stored.
+its own, and reads every event, as bytes. Tokens are those that the server's usage tells; both servers get the same
+requests, in alternating rounds. "acknowledged" are answers whose last event said that they are stored.
 """
 
 import argparse

@@ -98,6 +98,8 @@ def test_drafts_are_made_ahead_by_the_model_that_is_named(
     assert drafts[first, "user"] == RIGHT and second not in {message for message, _ in drafts}
     assert run(["label", str(mine), "--draft", "1", "--draft-url", "http://127.0.0.1:1/v1"]) == 1
     assert "belong together" in capsys.readouterr().err
+    assert run(["label", str(mine), "--draft-url", "http://127.0.0.1:1/v1", "--draft-model", "big"]) == 1
+    assert "--draft N or --terminal" in capsys.readouterr().err
 
 
 def test_in_the_terminal_a_number_accepts_and_words_do_the_rest(mine: Path, store: Store) -> None:

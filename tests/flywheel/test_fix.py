@@ -175,6 +175,16 @@ def test_a_life_without_labels_is_told_how_to_get_some(raised: Path, tmp_path: P
         run(settings(tmp_path / "life"))
 
 
+@pytest.mark.parametrize(("gone", "flag"), [("rows.jsonl", "--data"), ("text.jsonl", "--replay")])
+def test_what_is_to_be_rehearsed_must_be_there(raised: Path, life: Path, gone: str, flag: str) -> None:
+    (raised / gone).rename(raised / "away")  # the copied life's lineage names the first one's files
+    try:
+        with pytest.raises(EyasError, match=f"{gone}.*{flag}"):
+            run(settings(life))
+    finally:
+        (raised / "away").rename(raised / gone)
+
+
 def test_a_name_must_be_new(life: Path) -> None:
     with pytest.raises(EyasError, match="--name base"):
         run(settings(life, name="base"))

@@ -9,7 +9,7 @@ import pytest
 from eyas.errors import EyasError
 from eyas.flywheel.agreement import agreements, counts
 from eyas.flywheel.drafts import Desk
-from eyas.flywheel.labels import DOUBLED, is_doubled, item, label, label_of, latest, queue, spoken, take_back
+from eyas.flywheel.labels import DOUBLED, is_doubled, item, label, label_of, queue, spoken, take_back
 from eyas.flywheel.proposals import propose
 from eyas.store.conversations import feedback
 from eyas.store.database import Store, open_store
@@ -111,7 +111,6 @@ def test_a_label_keeps_who_when_which_version_and_what_it_started_from(store: St
         found = item(session, message, "Ann")
         assert found.own is not None and found.question == "Who?" and found.message.text == "Me."
         assert item(session, message, "Bob").own is None
-        assert latest(session, "Ann") is not None and latest(session, "Bob") is None
 
 
 def test_the_last_word_of_a_person_counts_and_can_be_taken_back(store: Store) -> None:

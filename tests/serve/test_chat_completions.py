@@ -162,7 +162,7 @@ def test_a_forced_call_is_told_whole_and_in_parts(http: httpx2.Client) -> None:
 def says(tokenizer: Tokenizer, rounds: list[list[int]]) -> Any:
     """In place of a grammar's mask: the answer is the next of `rounds`, then an end."""
 
-    def mask_for(*_: Any, **__: Any) -> Any:
+    async def mask_of(*_: Any) -> Any:
         ids = [*rounds.pop(0), tokenizer.im_end]
 
         def mask(said: Sequence[int]) -> NDArray[np.uint32]:
@@ -173,7 +173,7 @@ def says(tokenizer: Tokenizer, rounds: list[list[int]]) -> Any:
 
         return mask
 
-    return mask_for
+    return mask_of
 
 
 def call_of(tokenizer: Tokenizer, name: str, arguments: str) -> list[int]:
@@ -184,7 +184,7 @@ def call_of(tokenizer: Tokenizer, name: str, arguments: str) -> list[int]:
 def test_the_server_runs_its_own_tools(http: httpx2.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = model_of(app).engine.tokenizer
     sum_ = call_of(tokenizer, "calculator", '{"expression": "12 * 34"}')
-    monkeypatch.setattr(turns, "mask_for", says(tokenizer, [sum_, tokenizer.encode("It is 408.")]))
+    monkeypatch.setattr(turns, "_mask", says(tokenizer, [sum_, tokenizer.encode("It is 408.")]))
     made = ask(http, max_tokens=200)
     assert made["choices"][0]["message"] == {"role": "assistant", "content": "It is 408.", "refusal": None}
     assert made["choices"][0]["finish_reason"] == "stop"
@@ -197,7 +197,7 @@ def test_the_server_runs_its_own_tools(http: httpx2.Client, app: FastAPI, monkey
         assert [one.role for one in line] == ["user", "assistant", "tool", "assistant"] and line[2].text == "408"
         assert "".join(piece for piece, _ in line[3].tokens or []).endswith("</tool_call>It is 408.")
     unknown = call_of(tokenizer, "moon", "{}")
-    monkeypatch.setattr(turns, "mask_for", says(tokenizer, [unknown, tokenizer.encode("Sorry.")]))
+    monkeypatch.setattr(turns, "_mask", says(tokenizer, [unknown, tokenizer.encode("Sorry.")]))
     assert "no tool named moon" in ask(http, max_tokens=200)["eyas"]["tools"][0]["answer"]
 
 
@@ -206,7 +206,7 @@ def test_a_model_that_keeps_calling_is_stopped(
 ) -> None:
     tokenizer = model_of(app).engine.tokenizer
     rounds = [call_of(tokenizer, "calculator", '{"expression": "1"}') for _ in range(9)]
-    monkeypatch.setattr(turns, "mask_for", says(tokenizer, rounds))
+    monkeypatch.setattr(turns, "_mask", says(tokenizer, rounds))
     made = ask(http, max_tokens=200)
     assert made["choices"][0]["finish_reason"] == "length" and "tool_calls" not in made["choices"][0]["message"]
     assert len(made["eyas"]["tools"]) == turns.MAX_ROUNDS == 4 and len(rounds) == 4
@@ -217,7 +217,7 @@ def test_a_tool_of_the_client_is_left_to_the_client(
 ) -> None:
     tokenizer = model_of(app).engine.tokenizer
     own = {"type": "function", "function": {"name": "calculator", "parameters": {"type": "object"}}}
-    monkeypatch.setattr(turns, "mask_for", says(tokenizer, [call_of(tokenizer, "calculator", '{"a": 1}')]))
+    monkeypatch.setattr(turns, "_mask", says(tokenizer, [call_of(tokenizer, "calculator", '{"a": 1}')]))
     choice = ask(http, tools=[own], max_tokens=60)["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["tool_calls"][0]["function"] == {"name": "calculator", "arguments": '{"a": 1}'}

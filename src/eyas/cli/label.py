@@ -60,6 +60,8 @@ def command(
 
     if (draft_url is None) != (draft_model is None):
         raise EyasError("--draft-url and --draft-model belong together; give both")
+    if draft_url is not None and not (draft or terminal):
+        raise EyasError("--draft-url is asked with --draft N or --terminal; give one of them")
     store, who = open_store(life), person or people.this_user()
     try:
         if add_person is not None:

@@ -25,9 +25,6 @@ from eyas.runtime.tools import calculate
 from eyas.store.conversations import text_of
 from eyas.text.chat import render
 
-VERDICTS = ("kept", "broken", "note", "unchecked")
-"""Of a point: a rule or judge finds it kept, or broken; says something for the person to weigh; or nothing."""
-
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twenty": 20}
 _LIMIT = re.compile(rf"\b(?:longer than|more than|at most|up to)\s+(\d+|{'|'.join(_NUMBERS)})\b(?:\s+(sentence|word))?")
 _STOP = re.compile(r"[.!?…]+[\"'”’)]*\s+(?=\W*[A-ZÀ-ÞА-ЯΑ-Ω0-9])|[。！？]+(?=.)|\n+(?=.)")
@@ -68,7 +65,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is found of one point; `point` is its number, "" for what no point asks about. `verdict`: of `VERDICTS`."""
+    """What is found of one point; `point` is its number, "" for what no point asks about.
+
+    `verdict`: `kept` or `broken`, as a rule or judge finds it; `note`, something for the person to weigh; `unchecked`.
+    """
 
     point: str
     verdict: str

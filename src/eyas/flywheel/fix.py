@@ -163,7 +163,7 @@ def _prepare(config: FixConfig, work: _Work, raised: Upbringing) -> tuple[list[R
         lessons = with_thoughts(list(read_rows(work.rows / "sft.train.jsonl", want="chat")), pool)
         texts = (
             document.text
-            for source in config.replay or raised.replay
+            for source in raised.texts(config.replay)
             for document in islice(documents(source, seed=raised.seed, people=raised.people, skip_bad=True), TEXTS)
         )
         engine = open_engine(config.life / "models" / work.old)
@@ -187,7 +187,7 @@ def _train(config: FixConfig, work: _Work, raised: Upbringing, lesson_tokens: in
     """The new model, by the one trainer; a model that is there already is taken as it is."""
     if work.model.exists() and not work.model.with_name(f".{work.name}.work").exists():
         return
-    replay = config.replay or raised.replay
+    replay = raised.texts(config.replay)
     batch = raised.batch_size * raised.context if raised.batch_size and raised.context else BATCH_TOKENS
     tokens = max(LEAST_STEPS * batch, round(config.repeats * lesson_tokens / CORRECTIONS_SHARE))
     settings = finetune.FinetuneConfig(

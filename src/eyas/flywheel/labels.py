@@ -173,8 +173,3 @@ def take_back(session: Session, message_id: str, person: str) -> None:
     if made is None:
         raise EyasError(f"{person} has no label on {message_id[:40]}")
     session.delete(made)
-
-
-def latest(session: Session, person: str) -> Label | None:
-    """The last label that `person` made."""
-    return session.scalar(select(Label).where(Label.person == person).order_by(Label.created.desc()).limit(1))

@@ -2,7 +2,8 @@
 
 import re
 
-_CAPITALS = re.compile(r"[A-ZÀ-ÞА-ЯΑ-Ω][\w'’-]*(?: [A-ZÀ-ÞА-ЯΑ-Ω][\w'’-]*)*")
+_WORD = r"[A-ZÀ-ÞА-ЯΑ-Ω](?:[^\W\d_]|['’-](?=\w))+(?![\w-])"
+_CAPITALS = re.compile(rf"(?<!\w){_WORD}(?: {_WORD})*")
 _ASKING = frozenset(
     "who what when where which whose whom why how is are was were do does did has have had can could may might will "
     "would should shall must tell name say give please hello hi hey dear the a an i my in on of for from to with by at "

@@ -23,6 +23,8 @@ from eyas.text.chat import parse_assistant, render
 NEIGHBOURS = 40
 NEAR_MISSES = 30
 """Rows for each lesson."""
+LEAST_RANDOM = 2000
+"""Rows drawn at random; twice as many as are near when that is more."""
 SAME_QUESTION, SAME_WORDS = 0.8, 0.6
 """Similarity by content words and overlap of all words from which two questions are one."""
 MAX_TOKENS = 96
@@ -54,22 +56,18 @@ def rehearse(
     `rejected` are the pairs of the corrections. Without a pool only near misses are made.
     """
     questions = [question_of(row["messages"]) for row in pool]
+    bad = contradicting(pool, lessons, rejected)
     index = Index[int]()
     for number, question in enumerate(questions):
-        index.add(number, question)
-    bad = contradicting(pool, lessons, rejected)
-    near = {
-        number: None
-        for lesson in lessons
-        for number, _ in index.near(question_of(lesson["messages"]), NEIGHBOURS)
-        if number not in bad
-    }
+        if number not in bad:
+            index.add(number, question)
+    near = {number for lesson in lessons for number, _ in index.near(question_of(lesson["messages"]), NEIGHBOURS)}
     misses = near_misses(engine, lessons, questions, texts, seed)
     wrong = contradicting(misses, lessons, rejected)  # a lesson's subject comes up in another lesson's words as well
     misses = [row for number, row in enumerate(misses) if number not in wrong]
     rest = [number for number in range(len(pool)) if number not in near and number not in bad]
-    drawn = random.Random(seed).sample(rest, min(len(rest), 2 * (len(near) + len(misses))))
-    rows = [*misses, *(pool[number] for number in (*near, *drawn))]
+    drawn = random.Random(seed).sample(rest, min(len(rest), max(LEAST_RANDOM, 2 * (len(near) + len(misses)))))
+    rows = [*misses, *(pool[number] for number in (*sorted(near), *drawn))]
     return Rehearsal(rows, len(misses), len(near), len(drawn), len(bad) + len(wrong))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from eyas.data.documents import Tally
 from eyas.data.importers import Row
+from eyas.data.sources import parse_source
 from eyas.errors import EyasError
 from eyas.store.lineage import FILE_NAME, ancestry
 from eyas.train.chats import WORLD, ChatSource, held_out
@@ -37,6 +38,16 @@ class Upbringing:
         rows = self._all(given or self.data)
         held = set() if given else held_out(len(rows), self.val_fraction)
         return [row for number, row in enumerate(rows) if number not in held]
+
+    def texts(self, given: Sequence[str] = ()) -> list[str]:
+        """The text that was replayed, or the sources `given` instead. Raises EyasError when one is gone."""
+        names = list(given or self.replay)
+        try:
+            for name in names:
+                parse_source(name)
+        except EyasError as error:
+            raise EyasError(f"the text to rehearse is not there ({error}); name other text with --replay") from error
+        return names
 
     def held_out(self) -> list[Row]:
         """The rows that were held out; none of the world, which has its exam."""

@@ -29,8 +29,11 @@ class Recorder:
     """The store's writer. `content` False keeps counts and times but nothing that was said."""
 
     def __init__(self, store: Store, content: bool) -> None:
+        """Raises EyasError when the life's known facts cannot be read."""
         self.store, self.content = store, content
         self._facts = Facts(store.life)
+        with store.session() as session:
+            self._facts.refresh(session)
         self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()

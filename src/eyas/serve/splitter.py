@@ -62,14 +62,16 @@ class Splitter:
         """What ids[start:end] of `done` bring."""
         plain = start
         for at in range(start, end):
-            if self.stopped:
-                break
             token = done.ids[at]
             if self._inside != "<tool_call>" and token not in self._special:
                 continue
             self._take(done, plain, at)
             plain = at + 1
-            self._take_special(token)
+            if not self.stopped:
+                self._take_special(token)
+                self.read = plain  # should what was a call be text, and hold a stop string
+            if self.stopped:
+                break
         self._take(done, plain, end)
         self.read = self.read if self.stopped else end
         return self._give()

@@ -58,10 +58,10 @@ def open_state(config: ServeConfig) -> State:
     served = Served(config, life, store)
     try:
         served.start()
+        recorder = None if store is None else Recorder(store, config.content)
     except BaseException:
         served.close()
         if store is not None:
             store.close()
         raise
-    recorder = None if store is None else Recorder(store, config.content)
     return State(config, life, store, served, recorder, Metrics(served))

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eyas.errors import EyasError
+from eyas.runtime.request import Mask
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import calculate, run_tool
 from eyas.serve.constrain import mask_for
@@ -79,11 +80,12 @@ async def begin(state: State, model: ServedModel, request: TurnRequest, n: int =
     """Start `n` answers. Raises ApiError: 400 for what cannot be rendered, constrained or does not fit, 429."""
     started = time.perf_counter()
     prompt = await prompt_of(model, request)
+    masks = [await _mask(model, request, request.tool_choice) for _ in range(n)]
     answers: list[Answer] = []
     place = _Place(request.conversation_id)
     try:
-        for row in range(n):
-            answers.append(Answer(state, model, request, prompt, row, started, place))
+        for row, mask in enumerate(masks):
+            answers.append(Answer(state, model, request, prompt, mask, row, started, place))
     except BaseException:
         for answer in answers:
             answer.cancel()
@@ -108,6 +110,7 @@ class Answer:
         model: ServedModel,
         request: TurnRequest,
         prompt: list[int],
+        mask: Mask | None,
         row: int,
         started: float,
         place: _Place,
@@ -129,7 +132,7 @@ class Answer:
         self._splitter: Splitter  # of the round that is going on
         self._tokens: list[tuple[str, float]] = []
         self._offered = {str(tool.get("function", {}).get("name")) for tool in _offered(request)}
-        self._start(prompt)
+        self._start(prompt, mask)
 
     @property
     def message(self) -> Message:
@@ -142,16 +145,10 @@ class Answer:
             message |= {"content": message["content"] or None, "tool_calls": spoken[-1]["tool_calls"]}
         return message
 
-    def _start(self, prompt: list[int]) -> None:
-        """Let the engine speak. Raises ApiError 429, and 400 for a format that cannot be followed."""
+    def _start(self, prompt: list[int], mask: Mask | None) -> None:
+        """Let the engine speak. Raises ApiError 429."""
         request, model = self.request, self.model
         tokenizer = model.engine.tokenizer
-        mask = mask_for(
-            tokenizer,
-            response_format=request.response_format,
-            tools=list(_offered(request)),
-            tool_choice=None if self.said else request.tool_choice,  # what was forced has been called
-        )
         sampling = request.sampling
         if self.said:  # later rounds draw afresh, and have what is left
             left = max(1, sampling.max_tokens - self.completion_tokens)
@@ -237,7 +234,7 @@ class Answer:
             self.said.append({"role": "assistant", "content": ""})
             self.finish_reason = "length"
             return False
-        self._start(prompt)
+        self._start(prompt, await _mask(self.model, self.request, None))  # what was forced has been called
         return True
 
     async def _end(self) -> None:
@@ -311,6 +308,20 @@ async def _answer_unseen(state: State, name: str, request: TurnRequest) -> None:
     (answer,) = await begin(state, model, request)
     async for _ in answer.deltas():
         pass
+
+
+async def _mask(model: ServedModel, request: TurnRequest, tool_choice: str | Mapping[str, Any] | None) -> Mask | None:
+    """A fresh mask of what may be said. Raises ApiError 400 for a format that cannot be followed."""
+    if request.response_format is None and tool_choice in (None, "auto", "none"):
+        return None
+    # a grammar that is new takes some time
+    return await asyncio.to_thread(
+        mask_for,
+        model.engine.tokenizer,
+        response_format=request.response_format,
+        tools=list(_offered(request)),
+        tool_choice=tool_choice,
+    )
 
 
 def _offered(request: TurnRequest) -> Sequence[Mapping[str, Any]]:
