@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from eyas.errors import EyasError
 from eyas.serve.recording import Recorder
 from eyas.store.conversations import Turn
 from eyas.store.database import Store, open_store
@@ -88,6 +89,12 @@ def test_answers_are_looked_at_for_flags_but_not_those_of_a_shadow(store: Store)
         kinds = {flag.kind for flag in session.query(Flag).filter_by(message_id=seen.message_id)}
         assert "loop" in kinds
         assert session.query(Flag).filter_by(message_id=shadow.message_id).count() == 0
+
+
+def test_known_facts_that_cannot_be_read_refuse_the_start(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "facts.jsonl").write_text("no row\n")
+    with pytest.raises(EyasError, match="facts.jsonl"):
+        Recorder(store, True)
 
 
 def test_a_killed_server_has_lost_nothing_that_it_acknowledged(life: Path, tmp_path: Path) -> None:
