@@ -36,6 +36,7 @@ def body(config: RaiseConfig, as_json: bool) -> None:
     print_figures(f"\n{result.life} has grown up", figures | shares)
     click.echo(f"\nRead how it went: {result.report}")
     click.echo(f"Talk with it:     eyas chat {result.life}/assistant")
+    click.echo(f"Let others talk:  eyas serve {result.life}")
     if (result.life / "assistant.gguf").exists():
         click.echo(f"It is two files:  {result.life}/assistant.gguf and run.c beside it, which needs a C compiler only")
 
