@@ -92,7 +92,7 @@ def of_file(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         slots = max(map(int, args.clients.split(",")))
         sides["llama.cpp"] = [
             str(args.llama_server), "-m", str(file), "-t", str(THREADS), "-np", str(slots), "-c", str(1024 * slots),
-            "--no-webui", "--kv-unified",
+            "-tb", str(THREADS), "--no-webui",
         ]  # fmt: skip
     found: dict[str, Any] = {"model": "15M-q8_0", "temperature": args.temperature, "tokens": args.tokens, "clients": {}}
     for count in map(int, args.clients.split(",")):

@@ -129,19 +129,27 @@ def test_a_backup_is_one_file_of_sqlite(sqlite: Store, life: Path) -> None:
 def test_a_backup_of_a_store_in_use_is_of_one_moment(
     source: Store, life: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop = threading.Event()
+    stop, written = threading.Event(), threading.Semaphore(0)
 
     def write() -> None:
         while not stop.wait(0.005):
             with source.session() as session:
                 done = record(session, turn("hi", "hello"))
                 session.add(Flag(message_id=done.message_id, kind="loop"))
+            written.release()
+
+    def copy(file: Path) -> dict[str, int]:
+        while written.acquire(blocking=False):
+            pass
+        for _ in range(2):  # the second one began after the last copy
+            assert written.acquire(timeout=60), "nothing is written meanwhile"
+        return backup(life, file)
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         files = [life.parent / f"copy{number}.{kind}" for number in range(2)]
-        counts = [backup(life, file) for file in files]
+        counts = [copy(file) for file in files]
     finally:
         stop.set()
         writer.join()
