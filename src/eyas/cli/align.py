@@ -53,7 +53,6 @@ def _grpo(config: AlignConfig, as_json: bool) -> None:
     from eyas.evals.problems import Verified
     from eyas.train.grpo import run
 
-    config.check()
     result = run(config, Verified(config.reward))
     if as_json:
         print_json(result)

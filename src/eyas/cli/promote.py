@@ -1,11 +1,31 @@
 """`eyas promote LIFE NAME`."""
 
 import getpass
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eyas.cli.show import print_json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from eyas.store.tables import Promotion
+
+
+def moved(life: Path, move: Callable[["Session"], "Promotion"]) -> dict[str, str | None]:
+    """Let `move` change who is champion, and tell what it did."""
+    from eyas.store.database import open_store
+
+    store = open_store(life)
+    try:
+        with store.session() as session:
+            done = move(session)
+            return {name: getattr(done, name) for name in ("action", "model", "previous", "person", "reason")}
+    finally:
+        store.close()
 
 
 @click.command("promote")
@@ -25,15 +45,8 @@ def command(life: Path, name: str, reason: str, person: str | None, as_json: boo
       eyas promote lives/first fix-1
     """
     from eyas.store.champion import promote
-    from eyas.store.database import open_store
 
-    store = open_store(life)
-    try:
-        with store.session() as session:
-            done = promote(session, name, person or getpass.getuser(), reason)
-            told = {name: getattr(done, name) for name in ("action", "model", "previous", "person", "reason")}
-    finally:
-        store.close()
+    told = moved(life, lambda session: promote(session, name, person or getpass.getuser(), reason))
     if as_json:
         print_json(told)
         return

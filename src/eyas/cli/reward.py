@@ -40,7 +40,7 @@ def body(config: RewardConfig, as_json: bool) -> None:
         },
     )
     if accuracy.low <= 0.5:
-        print("\nIt is not shown to rank better than chance, so eyas will not use it: give it more pairs, or longer.")
+        print("\nIt is not shown to rank better than chance: do not lean on it; give it more pairs, or longer.")
 
 
 command = stage_command(RewardConfig, body, name="reward", help=HELP, arguments={"model": "MODEL"}, short={"out": "-o"})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from eyas.cli.promote import moved
 from eyas.cli.show import print_json
 
 
@@ -23,15 +24,8 @@ def command(life: Path, reason: str, person: str | None, as_json: bool) -> None:
       eyas rollback lives/first
     """
     from eyas.store.champion import rollback
-    from eyas.store.database import open_store
 
-    store = open_store(life)
-    try:
-        with store.session() as session:
-            done = rollback(session, person or getpass.getuser(), reason)
-            told = {name: getattr(done, name) for name in ("action", "model", "previous", "person", "reason")}
-    finally:
-        store.close()
+    told = moved(life, lambda session: rollback(session, person or getpass.getuser(), reason))
     if as_json:
         print_json(told)
         return

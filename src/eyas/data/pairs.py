@@ -1,5 +1,6 @@
 """Pairs of answers as training rows: rendered, and packed so that both answers of a pair stand in one batch."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,6 +85,7 @@ class PairRows:
             raise EyasError(f"no pair of answers fits rows of {seq_len} tokens; raise --context, or give shorter ones")
         self._reference = np.zeros((len(self.pairs), 2), dtype=np.float32)
         self._epoch = lru_cache(maxsize=2)(self._packed)
+        self._starts = [0]  # the first step of each epoch met so far, and of the next
 
     def _fits(self, first: int, second: int) -> bool:
         return max(first, second) <= self.seq_len and (self.batch_size > 1 or first + second <= self.seq_len)
@@ -103,11 +105,10 @@ class PairRows:
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """Batch number `step`."""
-        epoch = 0
-        while step >= len(self._epoch(epoch)):
-            step -= len(self._epoch(epoch))
-            epoch += 1
-        return self._filled(self._epoch(epoch)[step])
+        while step >= self._starts[-1]:
+            self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
+        epoch = bisect_right(self._starts, step) - 1
+        return self._filled(self._epoch(epoch)[step - self._starts[epoch]])
 
     def _packed(self, epoch: int) -> list[list[list[tuple[int, int]]]]:
         """For each batch its rows, each a list of (pair, 0 for its first answer or 1)."""

@@ -47,7 +47,6 @@ class GrpoResult:
     generation_seconds: float
     before: dict[str, float]
     after: dict[str, float]
-    reward: float
     examples: list[dict[str, str]]
 
 
@@ -92,7 +91,7 @@ def _train(config: AlignConfig, problems: Problems, work: Work, ranks: Ranks, st
     after = examine(engine, problems, config)
     figures = {
         "steps": result.steps, "seconds": result.seconds, "generation_seconds": rollouts.seconds, "before": before,
-        "after": after, "reward": after["reward"], "examples": _examples(engine, problems, config),
+        "after": after, "examples": _examples(engine, problems, config),
     }  # fmt: skip
     lineage = new_lineage(
         "grpo", config, out=config.out, parent=parent, data=[{"source": name} for name in config.reward],

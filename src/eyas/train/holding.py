@@ -11,11 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from eyas.train.objectives import IGNORED, Batch, Metrics, Objective, head_loss
+from eyas.train.objectives import CHUNK_ELEMENTS, IGNORED, Batch, Metrics, Objective, head_loss, product_dtype
 
 HOLD = 4.0
 """What the divergence weighs beside the cross-entropy."""
-_CHUNK_ELEMENTS = 2**22
 
 
 def holding_loss(teacher: nn.Module, corrections: int) -> Objective:
@@ -61,12 +60,11 @@ class _Divergence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, wanted: Tensor, old_weight: Tensor) -> Tensor:
-        device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        device, dtype = hidden.device.type, product_dtype(weight)
         x, w, before, old = (tensor.to(dtype) for tensor in (hidden, weight, wanted, old_weight))
         total = hidden.new_zeros((), dtype=torch.float32)
         grad_x, grad_w = torch.empty_like(hidden), torch.zeros_like(weight)
-        chunk = max(1, _CHUNK_ELEMENTS // len(weight))
+        chunk = max(1, CHUNK_ELEMENTS // len(weight))
         with torch.autocast(device, enabled=False):
             for start in range(0, len(x), chunk):
                 part = slice(start, start + chunk)

@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from eyas.train.objectives import CHUNK_ELEMENTS, IGNORED, Batch
+from eyas.train.objectives import CHUNK_ELEMENTS, IGNORED, Batch, product_dtype
 
 
 def sequence_logprobs(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -36,8 +36,7 @@ def token_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 class _TokenLogprobs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        device, dtype = hidden.device.type, product_dtype(weight)
         x, w = hidden.to(dtype), weight.to(dtype)
         norms = hidden.new_empty(len(x), dtype=torch.float32)
         hits = torch.empty_like(norms)

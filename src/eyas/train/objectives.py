@@ -45,13 +45,18 @@ def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, 
     return cast(Tensor, _HeadLoss.apply(hidden, weight, targets, chunk)), count  # type: ignore[no-untyped-call]
 
 
+def product_dtype(weight: Tensor) -> torch.dtype:
+    """The type in which products with `weight` are computed: autocast's where it is on."""
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+
+
 class _HeadLoss(torch.autograd.Function):
     """The head and its cross-entropy in one: gradients are found while a chunk's logits are still in cache."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        device, dtype = hidden.device.type, product_dtype(weight)
         x, w = hidden.to(dtype), weight.to(dtype)
         total = hidden.new_zeros((), dtype=torch.float32)
         ctx.found = any(ctx.needs_input_grad)

@@ -18,6 +18,7 @@ from eyas.train.distributed import Ranks
 from eyas.train.objectives import Batch, Metrics
 from eyas.train.pair_stage import PairStageConfig, data_entries, read_pairs, train_on_pairs
 from eyas.train.preferences import bradley_terry
+from eyas.train.trainer import to_tensors
 from eyas.train.work import Work, carry_out
 
 _BINS = 5
@@ -114,16 +115,20 @@ def _accuracy(margin: Tensor) -> float:
 
 
 def _evaluate(model: nn.Module, rows: PairRows) -> dict[str, float]:
-    margins = _margins(model, rows)
+    margins, _ = _margins(model, rows)
     return {"val_loss": float(-nn.functional.logsigmoid(margins).mean()), "val_accuracy": _accuracy(margins)}
 
 
-def _margins(model: nn.Module, rows: PairRows) -> Tensor:
-    """Score of the chosen minus score of the rejected answer, (pairs,), in the order of the rows' first epoch."""
+def _margins(model: nn.Module, rows: PairRows) -> tuple[Tensor, list[int]]:
+    """Score of the chosen minus score of the rejected answer, (pairs,), and which pairs these are."""
     device = next(model.parameters()).device
-    found = [scores(model, {key: value.to(device) for key, value in batch.items()}) for batch in rows.epoch(0)]
-    every = torch.cat(found).detach().cpu()
-    return every[0::2] - every[1::2]
+    found: list[Tensor] = []
+    order: list[int] = []
+    for batch in rows.epoch(0):
+        found.append(scores(model, to_tensors(batch, device)).detach().cpu())
+        order += batch["pairs"].tolist()
+    every = torch.cat(found)
+    return every[0::2] - every[1::2], order
 
 
 def _judged(model: nn.Module, rows: PairRows | None) -> dict[str, Any]:
@@ -131,8 +136,7 @@ def _judged(model: nn.Module, rows: PairRows | None) -> dict[str, Any]:
     if rows is None:
         return {"val_pairs": 0, "val_right": 0, "calibration": [], "length_bias": {}}
     with torch.no_grad():
-        margins = _margins(model, rows)
-    order = torch.cat([batch["pairs"] for batch in rows.epoch(0)]).tolist()
+        margins, order = _margins(model, rows)
     pairs = [rows.pairs[at] for at in order]
     longer = torch.tensor([float(len(pair.first.ids) - len(pair.second.ids)) for pair in pairs])
     uneven = longer != 0

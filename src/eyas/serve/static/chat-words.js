@@ -1,6 +1,6 @@
 // The next-word view: an answer token by token, each in the colour of its surprise, with what else it could have been.
 
-import { make } from "/static/eyas.js";
+import { make, stepped } from "/static/eyas.js";
 
 const LEVELS = [0.5, 1, 2, 4, 7]; // bits; the legend of the page names them
 const pop = document.getElementById("word");
@@ -30,11 +30,7 @@ export function wordsBox() {
   });
   box.addEventListener("blur", hide);
   box.addEventListener("keydown", (event) => {
-    const at = box.querySelector(".at") ?? box.firstElementChild;
-    const to = {
-      ArrowRight: at?.nextElementSibling, ArrowLeft: at?.previousElementSibling,
-      Home: box.firstElementChild, End: box.lastElementChild,
-    }[event.key];
+    const to = stepped(box, event.key);
     if (event.key === "Escape" && !pop.hidden) { hide(); event.stopPropagation(); }
     if (to) { event.preventDefault(); show(box, to); }
   });

@@ -66,6 +66,15 @@ export function shortTime(date) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
+/** The word that a key leads to from the one looked at (class `at`) in a box of words; undefined for other keys. */
+export function stepped(box, key) {
+  const at = box.querySelector(".at") ?? box.firstElementChild;
+  return {
+    ArrowRight: at?.nextElementSibling, ArrowLeft: at?.previousElementSibling,
+    Home: box.firstElementChild, End: box.lastElementChild,
+  }[key];
+}
+
 for (const time of document.querySelectorAll("time[datetime]")) {
   const date = new Date(time.dateTime);
   time.title = date.toLocaleString();

@@ -1,6 +1,8 @@
 // The monitor's page works without scripts; this reads an answer token by token with pointer or arrow keys, and sends
 // the filters as soon as one is chosen.
 
+import { stepped } from "/static/eyas.js";
+
 const show = (box, token) => {
   if (!token) return;
   box.querySelector(".at")?.classList.remove("at");
@@ -18,11 +20,7 @@ for (const box of document.querySelectorAll(".words")) {
   box.addEventListener("click", touched);
   box.addEventListener("focus", () => { if (!box.querySelector(".at")) show(box, box.firstElementChild); });
   box.addEventListener("keydown", (event) => {
-    const at = box.querySelector(".at") ?? box.firstElementChild;
-    const to = {
-      ArrowRight: at?.nextElementSibling, ArrowLeft: at?.previousElementSibling,
-      Home: box.firstElementChild, End: box.lastElementChild,
-    }[event.key];
+    const to = stepped(box, event.key);
     if (to) { event.preventDefault(); show(box, to); }
   });
 }
