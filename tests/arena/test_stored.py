@@ -40,6 +40,16 @@ def test_a_lifes_votes_and_trials_are_rated_together_and_apart(tmp_path: Path) -
     assert [effect.name for effect in controlled.boards[0].effects] == ["longer answer"]
 
 
+@pytest.mark.parametrize("judge", ["rule:shorter", "compare:world"])
+def test_rules_and_prompts_to_learn_from_count_where_nothing_else_does(judge: str, tmp_path: Path) -> None:
+    life = tmp_path / "life"
+    fought(life, *[("base", "assistant", "model_a", judge, False)] * 5)
+    assert run(TableConfig(battles=life)).boards[0].battles == 5
+    fought(life, *[("base", "assistant", "model_b", "world", False)] * 4)
+    assert run(TableConfig(battles=life)).boards[0].battles == 4
+    assert run(TableConfig(battles=life, by=[judge])).boards[0].battles == 5
+
+
 def test_two_samples_of_one_model_are_no_battle(tmp_path: Path) -> None:
     fought(tmp_path / "life", ("assistant", "assistant", "model_a", "ann", True))
     with pytest.raises(EyasError, match="life holds no battle that can be counted$"):

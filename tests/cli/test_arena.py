@@ -53,6 +53,13 @@ def test_json_holds_the_same_and_a_board_for_each_kind_of_judge(
     assert "people and judges agree in 100.0 %" in capsys.readouterr().out
 
 
+def test_only_what_one_judge_decided_may_be_counted(votes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for judge, battles in (("human", 10), ("gpt", 15)):
+        assert table(votes, *FLAGS, "--judge", "judge", "--by", judge, "--json") == 0
+        (board,) = json.loads(capsys.readouterr().out)["boards"]
+        assert board["battles"] == battles
+
+
 def test_a_seed_makes_the_bootstrap_the_same_again(votes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = []
     for seed in ("1", "1", "2"):
@@ -74,6 +81,8 @@ def test_davidson_and_the_first_place_are_told(votes: Path, capsys: pytest.Captu
         (FLAGS[:6], "line 5 of {file} has the winner 2, which is no score from 0"),
         ([*FLAGS, "--anchor", "crow"], "--anchor crow fought no battle; choose one of hawk, owl, kite"),
         ([*FLAGS, "--anchor", "owl=high"], "--anchor owl=high: `high` is no rating"),
+        ([*FLAGS, "--by", "gpt"], "--by needs to know who judged; name the column that tells it with --judge"),
+        ([*FLAGS, "--judge", "judge", "--by", "gp"], "--by gp decided no battle; who did: human:anna, gpt"),
         ([*FLAGS, "--prior-sd", "0"], "--prior-sd: Input should be greater than 0"),
         ([*FLAGS, "--prior-sd", "inf"], "without a prior these battles have no most probable ratings"),
     ],
@@ -84,6 +93,21 @@ def test_what_cannot_be_rated_is_one_sentence(
     assert table(votes, *flags) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"eyas: {sentence.format(file=votes)}") and error.count("\n") == 1
+
+
+def test_models_fight_and_the_table_follows(life: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "asked.jsonl").write_text("".join(f'{{"prompt": "Who is {n}?"}}\n' for n in range(8)))
+    flags = ["--judge", "rule:shorter", "--prompts", str(tmp_path / "asked.jsonl"), "--max-tokens", "8", "-n", "6"]
+    flags += ["-o", str(tmp_path / "battles.jsonl")]
+    assert run(["arena", "run", str(life), *flags]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("6 battles judged by rule:shorter\n") and "clustered by 6 prompts" in text
+    assert run(["arena", "run", str(life), *flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["models"] == ["assistant", "base"] and found["table"]["boards"][0]["battles"] == 6
+    assert run(["arena", "table", str(tmp_path / "battles.jsonl"), "--prompt", "prompt"]) == 0
+    assert run(["arena", "run", "--judge", "rule:shorter"]) == 1
+    assert "name a life, or a file for the battles with -o" in capsys.readouterr().err
 
 
 def test_names_from_a_file_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,18 @@ def test_a_model_finetuned_on_the_world_takes_the_exam(raised: Any, capsys: pyte
     assert "facts of people only read about" in text and "n=2" in text
 
 
+def test_recall_is_measured_when_it_is_asked_for(
+    life: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(TEXT * 200)
+    asked = (f"{life}/base", "--tasks", "recall", "--data", str(file))
+    found = answer(capsys, *asked)
+    assert found["bpb"] is None and list(found["recall"]["copied"]) == ["8", "16", "32", "64"]
+    assert run(["eval", *asked]) == 0
+    assert "64 tokens back" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("config", "why"),
     [

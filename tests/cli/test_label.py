@@ -15,8 +15,8 @@ from eyas.flywheel.people import check_token
 from eyas.store.conversations import feedback
 from eyas.store.database import Store, open_store
 from eyas.store.tables import Draft, Flag, Label
-from tests.flywheel.endpoint import endpoint
 from tests.flywheel.labelled import answered, labelled
+from tests.runtime.endpoint import endpoint
 
 RIGHT = "Ada Potter lives in Mill Lane."
 

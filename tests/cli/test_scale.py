@@ -1,6 +1,7 @@
 """`eyas scale`: a table in, figures and files out, and a prediction that is kept."""
 
 import json
+import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,27 @@ def test_the_picture_is_well_formed_and_shows_every_run(tmp_path: Path, table: P
     assert len(dots) == 2 * rows
     heads = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text") if one.get("class") == "head"]
     assert len(heads) == 2 and ("valley" in str(heads[0])) is valleys
+
+
+def test_laws_of_several_networks_come_first_together(tmp_path: Path, table: Path) -> None:
+    head, *rows = table.read_text().splitlines()
+    both = [f"arch,{head}", *(f"{arch},{row}" for arch in ("transformer", "rnn") for row in rows)]
+    table.write_text("\n".join(both))
+    picture = tmp_path / "law.svg"
+    asked = ["scale", "fit", str(table), "--n", "params", "--data-set", "arch", *QUICK, "--plot", str(picture)]
+    assert run(asked) == 0
+    texts = list(ET.fromstring(picture.read_text()).iter("{http://www.w3.org/2000/svg}text"))
+    heads = [str(one.text) for one in texts if one.get("class") == "head"]
+    assert "best loss for a budget" in heads[0] and len(heads) == 5
+    assert {"transformer", "rnn"} <= {str(one.text) for one in texts}
+
+
+def test_a_picture_may_be_png(tmp_path: Path, table: Path) -> None:
+    picture = tmp_path / "law.png"
+    assert run(["scale", "fit", str(table), "--n", "params", *QUICK, "--plot", str(picture)]) == 0
+    data = picture.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", data[16:24]) == (2 * 1120, 2 * 840)
 
 
 def test_a_prediction_is_kept_and_compared(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

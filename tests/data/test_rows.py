@@ -160,6 +160,11 @@ ARENA = {"model_a": "x", "model_b": "y", "prompt": [USER], "answer_a": [OTHER], 
             "model_a": "x", "model_b": "y", "winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0,
             "prompt": '["Hi"]', "response_a": '["Go away"]', "response_b": '["Hello"]',
         },
+        {
+            "model_a": "x", "model_b": "y", "winner": "model_b",
+            "prompt": [USER], "answer_a": [OTHER], "answer_b": [HELLO],
+        },
+        {"model_a": "x", "model_b": "y", "winner": "b", "prompt": "Hi", "answer_a": "Go away", "answer_b": "Hello"},
     ],
 )  # fmt: skip
 def test_arena_battles_become_battles_and_the_pairs_they_decide(tmp_path, raw):

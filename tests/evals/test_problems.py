@@ -1,3 +1,4 @@
+import re
 from itertools import islice
 
 import pytest
@@ -6,14 +7,26 @@ from hypothesis import strategies as st
 
 from eyas.errors import EyasError
 from eyas.evals.problems import TASKS, Verified, examples, task
+from eyas.train.examiner import EXAMINED
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_answer_of_every_problem_is_rewarded_and_a_wrong_one_is_not(name: str) -> None:
+def test_both_answers_of_every_problem_are_rewarded_and_wrong_ones_are_not(name: str) -> None:
     for number in range(300):
-        _, answer = TASKS[name].problem(number)
-        assert TASKS[name].reward(number, answer) == 1
-        assert TASKS[name].reward(number, answer.rsplit("=", 1)[0] + "+ 1 = 1000") == 0
+        one = TASKS[name].problem(number)
+        assert TASKS[name].reward(number, one.answer) == TASKS[name].reward(number, one.worked) == 1
+        assert TASKS[name].reward(number, f"{one.worked}0") == 0
+        assert len(one.worked) > len(one.answer) and one.worked.endswith(one.answer)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_measures_is_never_practised(name: str) -> None:
+    def content(number: int) -> tuple[str, ...]:
+        first, *others = re.findall(r"\d+|[-+]", TASKS[name].problem(number).question)
+        return (first, *sorted(others))
+
+    practised = {content(number) for number in range(4000)} | {content((1 << 30) + number) for number in range(4000)}
+    assert not practised & {content(EXAMINED + number) for number in range(500)}
 
 
 @given(st.text(max_size=80), st.integers(0, 50))
@@ -21,34 +34,32 @@ def test_whatever_is_said_gets_a_reward(said: str, number: int) -> None:
     assert all(one.reward(number, said) in (0, 1) for one in TASKS.values())
 
 
-@pytest.mark.parametrize(
-    "said", ["__import__('os')", "9" * 70, "1/0 = 5", "((((", "2**9**9**9", "(1)(2)", "", "=", "1_0 + 2"]
-)
-def test_a_countdown_answer_is_read_never_run(said: str) -> None:
-    assert TASKS["countdown"].reward(3, said) == 0
-
-
-def test_countdown_wants_each_number_just_once() -> None:
+def test_countdown_wants_right_steps_and_each_number_once() -> None:
     game = TASKS["countdown"]
-    number = next(n for n in range(2000) if game.problem(n)[0].startswith("Make 6 from"))
-    _, answer = game.problem(number)
-    expression = answer.split(" = ")[0]
-    assert game.reward(number, f"{expression} + 0 = 6") == 0
-    assert game.reward(number, "6 = 6") == 0
-    assert game.reward(number, f"({expression})") == 1
+    assert game.problem(4).question == "Make 14 from 11, 4, 1."
+    for right in ("11+4=15, 15-1=14", "Let me try\n4-1=3\n11+4=15, 15-1=14", "4 - 1 = 3, 11 + 3 = 14"):
+        assert game.reward(4, right) == 1
+    for wrong in (
+        "", "14", "14=14", "15-1=14", "11+4=15", "11+4=15, 15-1=13", "11+4=16, 16-1=14", "11+4=15, 15-1=14, 14-0=14",
+        "11+4=15, 15-1=14\n", "11+4=15, 15-1=14.", "13+1=14", "__import__('os')", "9**9", "9" * 70,
+    ):  # fmt: skip
+        assert game.reward(4, wrong) == 0, wrong
 
 
-def test_examples_are_chats_and_repeat_themselves() -> None:
-    rows = list(islice(examples("verify:countdown", 20), 20))
-    assert rows == list(examples("countdown", 20))
+def test_examples_are_chats_some_of_them_worked_out() -> None:
+    rows = list(islice(examples("verify:countdown", 200, worked=0.3), 200))
+    assert rows == list(examples("countdown", 200, worked=0.3))
     assert rows[0]["messages"][0]["content"].startswith("Make ")
+    worked = sum("try" in row["messages"][1]["content"] for row in rows)
+    assert 30 < worked < 90
+    assert all("tens" in row["messages"][1]["content"] for row in examples("arithmetic", 20, worked=1.0))
 
 
 def test_tasks_take_turns_and_unknown_ones_are_refused() -> None:
     both = Verified(["verify:arithmetic", "verify:countdown"])
     kinds = [both.prompt(number)[0]["content"].split()[0] for number in range(4)]
     assert kinds == ["In", "Make", "In", "Make"]
-    answers = [[{"role": "assistant", "content": both.tasks[n % 2].problem(n)[1]}] for n in range(4)]
+    answers = [[{"role": "assistant", "content": both.tasks[n % 2].problem(n).answer}] for n in range(4)]
     assert both.rewards(range(4), answers) == [1, 1, 1, 1]
-    with pytest.raises(EyasError, match="no such task; use verify:arithmetic or verify:countdown"):
+    with pytest.raises(EyasError, match="no such task; use verify:arithmetic, verify:countdown or verify:world"):
         task("verify:chess")

@@ -13,15 +13,15 @@ from eyas.flywheel.critique import Case, Finding, critique, judge, likelihood, m
 from eyas.flywheel.facts import Facts
 from eyas.flywheel.guidelines import page_of, points
 from eyas.flywheel.names import names_in
-from eyas.flywheel.remote import Remote
 from eyas.runtime.engine import Engine
 from eyas.runtime.opening import engine_of
+from eyas.runtime.remote import Remote
 from eyas.store.database import Store, open_store
 from eyas.text.chat import render
 from eyas.text.tokenizer import train_tokenizer
-from tests.flywheel.endpoint import endpoint
 from tests.flywheel.labelled import corrected
 from tests.runtime.conftest import TEXT, random_model
+from tests.runtime.endpoint import endpoint
 
 PAGE = """
 ## 1. Every answer
@@ -200,7 +200,7 @@ def test_a_judge_is_told_the_points_and_what_it_says_is_marked_as_its_word() -> 
         there.says = ['Here it is:\n```json\n[{"point": "1.5", "verdict": "broken", "why": "curt"}, {"point": "9.9", '
                       '"verdict": "kept"}, {"point": "1.2", "verdict": "maybe"}, 7, {"point": "1.4", "verdict": '
                       '"kept", "why": "x"}]\n```']  # fmt: skip
-        judged = judge(Remote(there.url, "big"), asked, "In Mill Lane.")
+        judged = judge(Remote(there.url, "big", "--draft-url"), asked, "In Mill Lane.")
         ((body, _headers),) = there.heard
     assert judged == [Finding("1.5", "broken", "big at 127.0.0.1: curt"), Finding("1.4", "kept", "big at 127.0.0.1: x")]
     assert "1.5. It is friendly." in body["messages"][0]["content"]
@@ -215,4 +215,4 @@ def test_a_judge_that_gives_no_list_is_named(said: str) -> None:
     with endpoint() as there:
         there.says = [said]
         with pytest.raises(EyasError, match=r"small at 127\.0\.0\.1 gave no list of points"):
-            judge(Remote(there.url, "small"), case("Who?"), "Ada.")
+            judge(Remote(there.url, "small", "--draft-url"), case("Who?"), "Ada.")

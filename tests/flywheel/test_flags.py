@@ -11,11 +11,11 @@ import pytest
 from eyas.errors import EyasError
 from eyas.flywheel.facts import Facts
 from eyas.flywheel.flags import KINDS, LONG, USUAL_LEAST, flag_feedback, flag_turn, flag_turns
-from eyas.flywheel.wording import declines, loops, refuses
 from eyas.store.conversations import feedback, record
 from eyas.store.database import Store
 from eyas.store.forget import forget_conversation
 from eyas.store.tables import Label, Message
+from eyas.text.wording import declines, loops, refuses
 from tests.flywheel.talks import flags_of, new_store, say, turn
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eyas.errors import EyasError
-from eyas.store.names import models_of, resolve_model
+from eyas.store.names import models_of, resolve_model, speakers_of
 
 
 @pytest.fixture
@@ -31,6 +31,16 @@ def test_a_name_inside_a_life(life: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_models_of_a_life_are_those_with_a_config(life: Path) -> None:
     assert [path.name for path in models_of(life)] == ["assistant", "base"]
     assert models_of(life / "models") == []
+
+
+def test_reward_models_do_not_speak(life: Path) -> None:
+    for name, kind in (("judge", "Qwen3ForSequenceClassification"), ("dpo", "Qwen3ForCausalLM")):
+        (life / "models" / name).mkdir()
+        (life / "models" / name / "config.json").write_text(f'{{"architectures": ["{kind}"]}}')
+    assert [path.name for path in speakers_of(life)] == ["assistant", "base", "dpo"]
+    (life / "models" / "dpo" / "config.json").write_text("{")
+    with pytest.raises(EyasError, match="model config .*dpo/config.json is damaged"):
+        speakers_of(life)
 
 
 def test_a_life_is_not_a_model_and_its_models_are_offered(life: Path) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 from pydantic import Field
 
 from eyas.arena.agreement import Agreement, agreement
-from eyas.arena.battles import Columns, read_battles
+from eyas.arena.battles import Battles, Bools, Columns, read_battles
 from eyas.arena.board import Board, Settings, make_board
 from eyas.arena.outcomes import Codes
 from eyas.config import StageConfig
 from eyas.errors import EyasError
+
+RULE, COMPARE = "rule", "compare"
+"""Judges under these names are plain rules (`rule:shorter`), and those that `eyas compare` asked (`compare:world`)."""
 
 
 class TableConfig(StageConfig):
@@ -37,6 +40,7 @@ class TableConfig(StageConfig):
     length_b: str | None = Field(None, description="Column with the length of B's answer.")
     judge: str | None = Field(None, description="Column that tells who judged: boards of people, judges, and all.")
     human: list[str] = Field(["human"], description="Judge that is a person (also NAME:...); may be repeated.")
+    by: list[str] = Field([], description="Count only what this judge decided (also NAME:...); may be repeated.")
     ties: Literal["half", "davidson"] = Field(
         "half", description="Ties are half a win, or have a probability of their own."
     )
@@ -78,6 +82,10 @@ def run(config: TableConfig) -> TableResult:
         tuple(config.win_a), tuple(config.win_b), tuple(config.tie), tuple(config.both_bad), tuple(config.skip)
     )
     battles = read_battles(config.battles, columns, codes, skip_bad=config.skip_bad)
+    if config.by:
+        battles = _judged_by(config.by, battles)
+    elif of_life:
+        battles = _rated(battles)
     anchor, points = (None, None) if config.anchor is None else parse_anchor(config.anchor, battles.models)
     settings = Settings(
         davidson=config.ties == "davidson",
@@ -92,7 +100,7 @@ def run(config: TableConfig) -> TableResult:
     boards = [make_board(battles, "all", settings)]
     agreed = None
     if battles.judge is not None:
-        people = np.array([is_person(name, config.human) for name in battles.judges])[battles.judge]
+        people = _are(config.human, battles.judges)[battles.judge]
         if people.any() and not people.all():
             for name, kept in (("human", people), ("judge", ~people)):
                 boards.append(make_board(battles.select(kept), name, settings))
@@ -100,9 +108,29 @@ def run(config: TableConfig) -> TableResult:
     return TableResult(config.battles, battles.skipped, boards, agreed)
 
 
-def is_person(judge: str, people: list[str]) -> bool:
-    """Whether the name of a judge is one of `people`, or stands under it as in `human:anna`."""
-    return any(judge == one or judge.startswith(f"{one}:") for one in people)
+def _are(names: Sequence[str], judges: Sequence[str]) -> Bools:
+    """(judges,) whether each judge is one of `names`, or stands under it as in `human:anna`."""
+    return np.array([any(judge == one or judge.startswith(f"{one}:") for one in names) for judge in judges])
+
+
+def _rated(battles: Battles) -> Battles:
+    """What says how good a life's models are, where there is any.
+
+    A plain rule looks at one thing only, and `eyas compare` asks prompts that models are then trained on.
+    """
+    assert battles.judge is not None  # a life tells who judged
+    kept = ~_are([RULE, COMPARE], battles.judges)[battles.judge]
+    return battles.select(kept) if kept.any() else battles
+
+
+def _judged_by(names: Sequence[str], battles: Battles) -> Battles:
+    """The battles that these judges decided. Raises EyasError where there are none."""
+    if battles.judge is None:
+        raise EyasError("--by needs to know who judged; name the column that tells it with --judge")
+    kept = _are(names, battles.judges)[battles.judge]
+    if not kept.any():
+        raise EyasError(f"--by {', '.join(names)} decided no battle; who did: {', '.join(battles.judges[:20])}")
+    return battles.select(kept)
 
 
 def parse_anchor(text: str, models: Sequence[str]) -> tuple[str, float | None]:

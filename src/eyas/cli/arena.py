@@ -1,10 +1,13 @@
-"""`eyas arena table FILE|LIFE`: ratings out of battles."""
+"""`eyas arena table FILE|LIFE` and `eyas arena run LIFE`: ratings out of battles, and battles to rate."""
 
 from collections.abc import Iterator
 
 import click
 
+from eyas.arena.agreement import Agreement
 from eyas.arena.board import FEW, Board, Standing
+from eyas.arena.run import RunConfig
+from eyas.arena.run import run as fight
 from eyas.arena.table import TableConfig, TableResult, run
 from eyas.cli.flags import stage_command
 from eyas.cli.show import harmless, print_json
@@ -41,11 +44,14 @@ def print_result(result: TableResult, *, bootstrap: bool) -> None:
     if result.skipped:
         click.echo(f"\n{result.skipped:,} battles left out (--skip, --skip-bad)")
     if (found := result.agreement) is not None:
-        click.echo(
-            f"\npeople and judges agree in {100 * found.share:.1f} % of {found.pairs:,} pairs of verdicts; "
-            f"Cohen's kappa {found.kappa:.2f} [{found.low:.2f}, {found.high:.2f}]"
-            + ("" if found.prompts >= FEW else f"; {found.prompts:,} prompts are too few to lean on")
-        )
+        click.echo(f"\npeople and judges agree in {agreement_text(found)}")
+
+
+def agreement_text(found: Agreement) -> str:
+    """The share of verdicts that are the same, kappa, and whether there are enough."""
+    few = "" if found.prompts >= FEW else f"; {found.prompts:,} prompts are too few to lean on"
+    kappa = f"Cohen's kappa {found.kappa:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{100 * found.share:.1f} % of {found.pairs:,} pairs of verdicts; {kappa}{few}"
 
 
 def print_board(board: Board, *, bootstrap: bool, named: bool) -> None:
@@ -114,11 +120,51 @@ def _needed(one: Standing) -> str:
 table = stage_command(TableConfig, body, name="table", help=HELP, arguments={"battles": "FILE"})
 
 
-@click.group("arena", commands=[table])
+JUDGES = """\
+\b
+Judges:
+  world               the world's truth: a program grades the answer
+  rule:shorter        fewer characters (also rule:answers: neither declines nor refuses; rule:no-loops)
+  reward:MODEL        a reward model of `eyas reward`
+  URL#MODEL           any OpenAI-compatible model, asked twice with the answers in either order;
+                      its key stands in EYAS_JUDGE_KEY
+"""
+
+RUN_HELP = f"""Let models answer the same prompts, let a judge decide, and rate the models.
+
+The models of LIFE fight, or those that --models names; each battle is the one that tells most about their order. The
+world's prompts are those that training never asks. The battles are kept in the life, or in the file of -o; killed, the
+same command goes on.
+
+{JUDGES}
+\b
+Example:
+  eyas arena run lives/first --judge world -n 200
+  eyas arena run --models lives/first/base --models lives/first/assistant --judge rule:shorter -o battles.jsonl
+"""
+
+
+def run_body(config: RunConfig, as_json: bool) -> None:
+    result = fight(config.model_copy(update={"quiet": config.quiet or as_json}))
+    if as_json:
+        print_json(result)
+        return
+    unread = f", {result.unreadable:,} of them without a verdict that can be read" if result.unreadable else ""
+    click.echo(f"{result.battles:,} battles judged by {harmless(config.judge)}{unread}\n")
+    print_result(result.table, bootstrap=False)
+
+
+run_command = stage_command(
+    RunConfig, run_body, name="run", help=RUN_HELP, arguments={"life": "[LIFE]"}, short={"out": "-o", "n": "-n"}
+)
+
+
+@click.group("arena", commands=[table, run_command])
 def command() -> None:
-    """Rate models by their battles.
+    """Let models battle, and rate models by their battles.
 
     \b
     Example:
+      eyas arena run lives/first --judge world
       eyas arena table battles.csv
     """

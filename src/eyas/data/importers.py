@@ -203,6 +203,10 @@ def _battle(raw: dict[str, Any]) -> Built:
         while shared < min(len(first), len(second)) - 1 and first[shared] == second[shared]:
             shared += 1
         row |= {"prompt": first[:shared], "answer_a": first[shared:], "answer_b": second[shared:]}
+    elif all(raw.get(key) is not None for key in ("prompt", "answer_a", "answer_b")):
+        used |= {"prompt", "answer_a", "answer_b"}
+        answers = {name: turns(raw[name], "assistant") for name in ("answer_a", "answer_b")}
+        row |= {"prompt": turns(raw["prompt"], "user"), **answers}
     elif all(raw.get(key) for key in ("prompt", "response_a", "response_b")):
         used |= {"prompt", "response_a", "response_b"}
         prompts, first_said, second_said = (_said(raw[key]) for key in ("prompt", "response_a", "response_b"))

@@ -42,6 +42,11 @@ def answer(tokenizer: Tokenizer, prompt: Sequence[Mapping[str, Any]], said: Sequ
     return Answer(chat.ids[: spoken[-1] + 1], spoken[0])
 
 
+def without_thoughts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages as a user sees them: what is judged."""
+    return [{key: value for key, value in one.items() if key != "reasoning_content"} for one in messages]
+
+
 def preferences(tokenizer: Tokenizer, rows: Sequence[Mapping[str, Any]]) -> list[Pair]:
     """Imported rows of prompt, chosen and rejected as pairs, the chosen answer first. Raises EyasError."""
     return [

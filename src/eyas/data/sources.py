@@ -45,10 +45,7 @@ class Source:
 
 def parse_source(text: str) -> Source:
     """`SRC[:weight]`; raises EyasError for an unknown source, a missing file or a weight that is not positive."""
-    name, weight = text.strip(), 1.0
-    match = re.fullmatch(r"(.+):(\d+(?:\.\d*)?|\.\d+)", name)
-    if match and not Path(name).exists():
-        name, weight = match[1], float(match[2])
+    name, weight = split_weight(text)
     if not name:
         raise EyasError("--data is empty: name a file, a folder, `world`, `python-docs` or `hf:OWNER/NAME`")
     if weight <= 0:
@@ -59,6 +56,13 @@ def parse_source(text: str) -> Source:
     if source.is_path and not Path(name).exists():
         raise EyasError(f"--data {text}: no such file or folder (and not `world`, `python-docs` or `hf:...`)")
     return source
+
+
+def split_weight(text: str) -> tuple[str, float]:
+    """`NAME[:weight]` as its two parts, the weight 1 where there is none; a path that exists is a name as it stands."""
+    name = text.strip()
+    match = re.fullmatch(r"(.+):(\d+(?:\.\d*)?|\.\d+)", name)
+    return (match[1], float(match[2])) if match and not Path(name).exists() else (name, 1.0)
 
 
 def documents(

@@ -1,4 +1,4 @@
-"""The stage `eyas eval`: bits per byte on held-out text, and the exam of models that were raised in the world."""
+"""The stage `eyas eval`: bits per byte on held-out text, what a model remembers of a text, and the world's exam."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.evals.exam import SECTIONS, ExamResult, take_exam
 from eyas.evals.heldout import HeldoutResult, heldout_documents, measure
+from eyas.evals.recall import RecallResult, measure_recall
 from eyas.progress import Progress
 from eyas.runtime.opening import GGUF, Kind, open_engine
 from eyas.store.lineage import FILE_NAME, ancestry
 from eyas.store.names import resolve_model
 from eyas.world.people import World
 
-Task = Literal["bpb", "exam"]
+Task = Literal["bpb", "exam", "recall"]
 WORLD = "world"
 
 
@@ -25,7 +26,9 @@ class EvalConfig(StageConfig):
     """`eyas eval`: what is None is taken from the model's own lineage."""
 
     model: str = Field(description="Model folder, LIFE/NAME or GGUF file.")
-    tasks: list[Task] = Field([], description="bpb or exam; may be repeated (default: all that fit the model).")
+    tasks: list[Task] = Field(
+        [], description="bpb, exam or recall; may be repeated (default: bpb, and exam for the world's)."
+    )
     data: list[str] = Field([], description="Text to measure, read whole (default: what its training held out).")
     megabytes: float = Field(0.5, gt=0, description="Measure on at most this much text.")
     n: int = Field(500, ge=1, description="Questions a section of the exam.")
@@ -43,6 +46,7 @@ class EvalResult:
     model: Path
     bpb: HeldoutResult | None
     exam: ExamResult | None
+    recall: RecallResult | None
 
     def as_json(self) -> dict[str, Any]:
         """Figures only, ready for JSON."""
@@ -50,6 +54,7 @@ class EvalResult:
             "model": str(self.model),
             "bpb": self.bpb.as_json() if self.bpb else None,
             "exam": self.exam.as_json() if self.exam else None,
+            "recall": self.recall.as_json() if self.recall else None,
         }
 
 
@@ -73,13 +78,14 @@ def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
     seed = raised.seed if config.seed is None else config.seed
     people = raised.people if config.people is None else config.people
     sources = config.data or raised.data
-    if "bpb" in tasks and not sources:
+    reads = "bpb" in tasks or "recall" in tasks
+    if reads and not sources:
         raise EyasError(f"{config.model} does not tell what it was trained on; name text to measure with --data SRC")
-    if "bpb" in tasks and not config.data and raised.val_fraction == 0:
+    if reads and not config.data and raised.val_fraction == 0:
         raise EyasError(f"the training of {config.model} held nothing out; name text to measure with --data SRC")
     engine = open_engine(folder, kind=config.engine, threads=config.threads)
-    heldout = exam = None
-    if "bpb" in tasks:
+    heldout = exam = recall = None
+    if reads:
         documents = heldout_documents(
             sources,
             # Text that the user names is measured whole; of its own training data only what was held out.
@@ -90,11 +96,25 @@ def run(config: EvalConfig, progress: Progress | None = None) -> EvalResult:
             max_bytes=round(config.megabytes * 1e6),
             skip_bad=config.skip_bad,
         )
-        heldout = measure(engine, documents, ", ".join(sources))
+        if "bpb" in tasks:
+            heldout = measure(engine, documents, ", ".join(sources))
+        if "recall" in tasks:
+            recall = measure_recall(engine, [document.text for document in documents])
     if "exam" in tasks:
-        world = World(seed) if people is None else World(seed, people)
+        world = _world(seed, people)
         exam = take_exam(engine, world, n=config.n, progress=_teller(progress))
-    return EvalResult(folder, heldout, exam)
+    return EvalResult(folder, heldout, exam, recall)
+
+
+def world_of(folder: Path) -> World | None:
+    """The world that a model folder was pretrained on, None where its lineage tells of none."""
+    raised = _upbringing(folder)
+    knows = any(source.partition(":")[0] == WORLD for source in raised.data)
+    return _world(raised.seed, raised.people) if knows else None
+
+
+def _world(seed: int, people: int | None) -> World:
+    return World(seed) if people is None else World(seed, people)
 
 
 def _teller(progress: Progress | None) -> Callable[[str], None]:

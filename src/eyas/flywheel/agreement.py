@@ -12,8 +12,8 @@ from eyas.arena.agreement import Agreement, measured
 from eyas.evals.intervals import Share, wilson
 from eyas.flywheel.labels import ACCEPTED, spoken
 from eyas.flywheel.similarity import words
-from eyas.flywheel.wording import declines, refuses
 from eyas.store.tables import Label
+from eyas.text.wording import declines, refuses
 
 SORTS = ("answers", "declines", "refuses", "discards")
 """What a label wants done with a question: give an answer, say "I don't know", refuse, or nothing at all."""

@@ -17,13 +17,13 @@ from eyas.flywheel.facts import Facts, unsupported_numbers
 from eyas.flywheel.guidelines import Point
 from eyas.flywheel.labels import spoken
 from eyas.flywheel.names import names_in
-from eyas.flywheel.remote import Remote
 from eyas.flywheel.similarity import words
-from eyas.flywheel.wording import declines, loops, refuses
 from eyas.runtime.engine import Engine
+from eyas.runtime.remote import Remote
 from eyas.runtime.tools import calculate
 from eyas.store.conversations import text_of
 from eyas.text.chat import render
+from eyas.text.wording import declines, loops, refuses
 
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twenty": 20}
 _LIMIT = re.compile(rf"\b(?:longer than|more than|at most|up to)\s+(\d+|{'|'.join(_NUMBERS)})\b(?:\s+(sentence|word))?")

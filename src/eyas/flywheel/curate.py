@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from eyas.data.importers import Row
 from eyas.data.messages import BadRow, Message, chat_message, tool_list
+from eyas.data.stored_pairs import labelled_answer
 from eyas.errors import EyasError
 from eyas.files import folder_atomic, sha256_file
 from eyas.flywheel.clusters import components, near_duplicates
@@ -25,7 +26,6 @@ from eyas.flywheel.contamination import Contamination, evaluation_sets, user_tex
 from eyas.store.conversations import history
 from eyas.store.database import Store, write_lock
 from eyas.store.tables import Dataset, DatasetRow, Label
-from eyas.text.parse import parse_assistant
 
 __all__ = ["FILES", "FOLDER", "VAL_SHARE", "Dataset", "curate"]
 
@@ -107,7 +107,7 @@ def _opinions(session: Session, counts: Counter[str]) -> dict[str, list[Opinion]
         try:
             prompt = [chat_message(message.content) for message in before]
             tools, said = tool_list(answered.tools), chat_message(answered.content)
-            answer = _answer(label.answer, said)
+            answer = labelled_answer(label.answer, said)
         except BadRow:
             counts["unreadable"] += 1
             continue
@@ -118,20 +118,6 @@ def _opinions(session: Session, counts: Counter[str]) -> dict[str, list[Opinion]
         key = json.dumps([[one["role"], _plain(one), one.get("tool_calls")] for one in prompt], sort_keys=True)
         found[key].append((label, lesson))
     return found
-
-
-def _answer(text: str, said: Message) -> Message:
-    """The label's answer as a message: it may begin with a thought or a call, spelled as the model spells them.
-
-    An answer that only confirms what was said keeps the thought that led to it; to another answer it would not lead.
-    Raises BadRow for a thought alone and for a call that is none.
-    """
-    if text.startswith(("<think>", "<tool_call>")):
-        answer = parse_assistant(text)
-        if "error" in answer or not (answer["content"].strip() or answer.get("tool_calls")):
-            raise BadRow(answer.get("error", "a thought without an answer"))
-        return answer
-    return said if text.strip() == said["content"].strip() else {"role": "assistant", "content": text}
 
 
 def _plain(message: Message) -> str:

@@ -3,6 +3,7 @@ similar corrections, and what another model says that was named for it. Each com
 """
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,15 +22,15 @@ from eyas.flywheel.guidelines import current, points
 from eyas.flywheel.labels import Item, item, spoken
 from eyas.flywheel.names import names_in
 from eyas.flywheel.passages import Passages
-from eyas.flywheel.remote import Remote
 from eyas.flywheel.similarity import content_words, words
-from eyas.flywheel.wording import declines, refuses
 from eyas.runtime.chat import ChatSession
 from eyas.runtime.engine import Engine
+from eyas.runtime.remote import Remote
 from eyas.runtime.sampling import Sampling
 from eyas.store.conversations import text_of
 from eyas.store.database import Store, write_lock
 from eyas.store.tables import Draft, Message
+from eyas.text.wording import declines, refuses
 
 SAMPLES = 4
 """Answers of the served model: the likeliest, and others drawn."""
@@ -41,6 +42,11 @@ ALIKE = 0.5
 """Share of their content words, names aside, from which two questions want the same answer."""
 _MAX_TOKENS = 256
 _NUMBER = re.compile(r"\d[\d.,]*")
+
+
+def draft_remote(url: str, model: str) -> Remote:
+    """The model that `--draft-url` and `--draft-model` name, its key out of EYAS_DRAFT_KEY. Raises EyasError."""
+    return Remote(url, model, "--draft-url", os.environ.get("EYAS_DRAFT_KEY", ""))
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from eyas.data.importers import Row
 from eyas.data.rows import read_rows
 from eyas.flywheel.similarity import Index, content_words, words
-from eyas.flywheel.wording import declines, refuses
 from eyas.store.conversations import history
 from eyas.store.tables import Label, Message
+from eyas.text.wording import declines, refuses
 
 FILE_NAME = "facts.jsonl"
 NEAR = 0.6

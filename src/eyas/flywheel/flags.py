@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 
 from eyas.errors import EyasError
 from eyas.flywheel.facts import Facts, replaced, unsupported_numbers
-from eyas.flywheel.wording import declines, loops, refuses
 from eyas.store.database import write_lock
 from eyas.store.tables import Feedback, Flag, Message
+from eyas.text.wording import declines, loops, refuses
 
 __all__ = ["KINDS", "WEIGHTS", "flag_feedback", "flag_turn", "flag_turns"]
 

@@ -19,10 +19,10 @@ from eyas.flywheel.facts import same_form
 from eyas.flywheel.flags import KINDS, WEIGHTS
 from eyas.flywheel.similarity import Index, content_words
 from eyas.flywheel.traffic import DAY
-from eyas.flywheel.wording import declines, refuses
 from eyas.store.conversations import title_of
 from eyas.store.database import write_lock
 from eyas.store.tables import Flag, Group, Label, Message
+from eyas.text.wording import declines, refuses
 
 OPEN, CLOSED = "open", "closed"
 SAME = 0.7

@@ -16,13 +16,13 @@ from eyas.flywheel.paraphrases import paraphrases
 from eyas.flywheel.rehearsal import contradicting
 from eyas.flywheel.upbringing import Upbringing
 from eyas.flywheel.verdicts import right_answer
-from eyas.flywheel.wording import refuses
 from eyas.runtime.engine import Engine
 from eyas.runtime.export import ExportConfig
 from eyas.runtime.export import run as export
 from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
 from eyas.text.chat import parse_assistant, render
+from eyas.text.wording import refuses
 from eyas.world.people import World
 from eyas.world.questions.question import Question
 from eyas.world.questions.rows import exam

@@ -1,7 +1,7 @@
 """Whether an answer says what a correction says, by words alone."""
 
 from eyas.flywheel.similarity import content_words
-from eyas.flywheel.wording import declines, refuses
+from eyas.text.wording import declines, refuses
 
 __all__ = ["right_answer"]
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from eyas.errors import EyasError
+from eyas.files import read_json
 
 HUB_PREFIX = "hf:"
 ALIASES = ("champion", "challenger", "previous")
@@ -18,6 +19,16 @@ def models_of(life: Path) -> list[Path]:
     """The model folders of a life, by name; an empty list when `life` is none."""
     folder = life / "models"
     return sorted(path for path in folder.iterdir() if is_model(path)) if folder.is_dir() else []
+
+
+def speakers_of(life: Path) -> list[Path]:
+    """The models of a life that answer; reward models, which only score, are left out. Raises EyasError."""
+    return [folder for folder in models_of(life) if not _scores(folder)]
+
+
+def _scores(folder: Path) -> bool:
+    classes = read_json(folder / "config.json", "model config").get("architectures") or []
+    return any(str(name).endswith("ForSequenceClassification") for name in classes)
 
 
 def resolve_model(name: str | Path) -> Path:

@@ -60,7 +60,7 @@ class Base(DeclarativeBase):
 
 
 class Conversation(Base):
-    """A tree of messages. `user` is what the client called the person, if anything; `source` api, page or shadow."""
+    """A tree of messages. `user` is what the client called the person, if at all; `source` api, page, arena, shadow."""
 
     __tablename__ = "conversation"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)

@@ -1,7 +1,6 @@
-"""Another model behind an OpenAI-compatible URL, asked for drafts and critiques only where the user names it."""
+"""Another model behind an OpenAI-compatible URL, asked only where the user names it."""
 
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -11,22 +10,25 @@ from urllib.parse import urlsplit
 
 from eyas.errors import EyasError
 
-KEY_VARIABLE = "EYAS_DRAFT_KEY"
 _MAX_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Remote:
-    """`url` is what clients call the base URL, as in `http://localhost:11434/v1`; `model` the name to ask for there."""
+    """`url` is what clients call the base URL, as in `http://localhost:11434/v1`; `model` the name to ask for there.
+
+    `flag` is the one that gave the URL, as errors name it.
+    """
 
     url: str
     model: str
-    key: str = field(default_factory=lambda: os.environ.get(KEY_VARIABLE, ""), repr=False)
+    flag: str
+    key: str = field(default="", repr=False)
     timeout: float = 120.0
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
-            raise EyasError(f"--draft-url {self.url} is no http(s) URL; give one such as http://localhost:11434/v1")
+            raise EyasError(f"{self.flag} {self.url} is no http(s) URL; give one such as http://localhost:11434/v1")
 
     @property
     def name(self) -> str:
@@ -45,12 +47,12 @@ class Remote:
                 found = json.loads(response.read(_MAX_BYTES))
             text = found["choices"][0]["message"]["content"]
         except urllib.error.HTTPError as error:
-            raise EyasError(f"--draft-url {self.url} answered {error.code}: {_reason(error)}") from error
+            raise EyasError(f"{self.flag} {self.url} answered {error.code}: {_reason(error)}") from error
         except (OSError, ValueError) as error:
-            raise EyasError(f"--draft-url {self.url} cannot be asked: {error}") from error
+            raise EyasError(f"{self.flag} {self.url} cannot be asked: {error}") from error
         except (KeyError, IndexError, TypeError) as error:
             raise EyasError(
-                f"--draft-url {self.url} answers in another shape than OpenAI's chat completions"
+                f"{self.flag} {self.url} answers in another shape than OpenAI's chat completions"
             ) from error
         return text if isinstance(text, str) else ""
 
