@@ -15,7 +15,7 @@ from eyas.flywheel.facts import Facts
 from eyas.flywheel.guidelines import Point
 from eyas.flywheel.labels import is_doubled
 from eyas.flywheel.people import add_person
-from eyas.flywheel.remote import Remote
+from eyas.runtime.remote import Remote
 from eyas.serve.app import create_app
 from eyas.serve.config import ServeConfig
 from eyas.store.conversations import feedback
@@ -230,9 +230,9 @@ def test_another_eyas_may_be_asked_and_a_model_too_small_to_judge_is_said_to_be(
     page = [Point("1", "All", "", "Be kind.")]
     case = Case(talk=[{"role": "user", "content": "Who?"}], said="Me.", points=page, facts=Facts(None))
     with pytest.raises(EyasError, match=r"assistant at 127\.0\.0\.1 gave no list of points; it may be too small"):
-        judge(Remote(f"{address}/v1", "assistant"), case, "Ada.")
+        judge(Remote(f"{address}/v1", "assistant", "--draft-url"), case, "Ada.")
     with pytest.raises(EyasError, match="answered 404: there is no model 'gpt'"):
-        Remote(f"{address}/v1", "gpt").chat([{"role": "user", "content": "Who?"}])
+        Remote(f"{address}/v1", "gpt", "--draft-url").chat([{"role": "user", "content": "Who?"}])
 
 
 def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: Any, address: str, store: Store) -> None:

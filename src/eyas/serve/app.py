@@ -15,6 +15,7 @@ from eyas.serve import (
     messages,
     metrics,
     models,
+    page_arena,
     page_chat,
     page_label,
     page_lives,
@@ -28,7 +29,7 @@ from eyas.serve.state import open_state
 
 _PARTS = (
     chat_completions, completions, embeddings, responses, messages, models, metrics,
-    page_chat, page_monitor, page_label, page_lives, sign_in,
+    page_chat, page_arena, page_monitor, page_label, page_lives, sign_in,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class ServeConfig(StageConfig):
     origin: list[str] = Field([], description="A site whose pages may call this server (CORS); repeatable.")
     queue: int = Field(64, ge=0, description="Requests that may wait; more are told to come again (429).")
     requests_per_minute: int | None = Field(None, ge=1, description="The most requests of one caller.")
+    votes_per_day: int = Field(200, ge=1, description="The most votes of one person in the arena in 24 hours.")
     max_body: int = Field(4 << 20, ge=1024, description="The largest request, in bytes.")
     canary: str | None = Field(None, description="NAME:SHARE: it answers that share of the champion's requests.")
     shadow: str | None = Field(None, description="NAME:SHARE: it answers that share too, for the store alone.")

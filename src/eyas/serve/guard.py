@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OPEN = ("/health", "/static/", "/sign-in")
 """Paths that need neither a key nor a person."""
 SIGN_IN = "/sign-in"
+_ANSWERING = ("/v1/", "/api/battles/")
+"""Paths where models answer: the requests that `requests_per_minute` counts."""
 
 _HEADERS = {
     "content-security-policy": (
@@ -117,8 +119,9 @@ class Guard:
         given = _digest(_key(request.headers))
         key = sum(hmac.compare_digest(known, given) for known in self.keys) > 0  # all are compared, whichever fits
         caller = f"key {_key(request.headers)}" if key else request.client.host if request.client else ""
-        if scope["path"].startswith("/v1/"):
+        if scope["path"].startswith(_ANSWERING):
             self.rate.take(caller)
+        if scope["path"].startswith("/v1/"):
             person = None if key or not self.keys else self.person_of(request)
         else:
             person = self.person_of(request)

@@ -18,9 +18,8 @@ from sqlalchemy.orm import Session
 from eyas.errors import EyasError
 from eyas.flywheel import groups, guidelines, labels
 from eyas.flywheel.agreement import agreements, counts
-from eyas.flywheel.drafts import Desk, Speaker, as_json, broken
+from eyas.flywheel.drafts import Desk, Speaker, as_json, broken, draft_remote
 from eyas.flywheel.proposals import propose
-from eyas.flywheel.remote import Remote
 from eyas.serve import pages
 from eyas.serve.errors import ApiError
 from eyas.serve.sign_in import person_of
@@ -294,7 +293,7 @@ def _desk(request: Request) -> Desk:
         if config.draft_url:
             if not config.draft_model:
                 raise EyasError("--draft-url needs --draft-model, the name of the model to ask there")
-            remote = Remote(config.draft_url, config.draft_model)
+            remote = draft_remote(config.draft_url, config.draft_model)
         _session(request)  # says so where there is no life
         state.desk = Desk(state.eyas.life, state.eyas.store, remote)
     desk: Desk = state.desk

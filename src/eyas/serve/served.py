@@ -16,7 +16,7 @@ from eyas.serve.errors import ApiError
 from eyas.serve.generation import Worker
 from eyas.store.champion import aliases, champion
 from eyas.store.database import Store
-from eyas.store.names import ALIASES, models_of, resolve_model
+from eyas.store.names import ALIASES, resolve_model, speakers_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Served:
         best = self._aliases["champion"]
         if self.life is None:
             return [best]
-        return [best, *(path.name for path in models_of(self.life) if path.name != best)]
+        return [best, *(path.name for path in speakers_of(self.life) if path.name != best)]
 
     @property
     def aliases(self) -> dict[str, str]:

@@ -67,6 +67,8 @@ class TurnRequest:
     source: str = "api"
     shadow: bool = False
     """Answered by a challenger that nobody sees."""
+    record: bool = True
+    """Else the answer is not stored when it ends: whoever asked may store `Answer.turn()` later."""
 
 
 def conversation_key(messages: Sequence[Message], user: str | None, conversation_id: str | None) -> str:
@@ -246,10 +248,10 @@ class Answer:
         state.metrics.answered(
             name, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.first_seconds, self.seconds
         )
-        if state.recorder is None:
+        if state.recorder is None or not request.record:
             return
         async with self._place.lock:
-            self.recorded = await state.recorder.record(self._turn())
+            self.recorded = await state.recorder.record(self.turn())
             if self.recorded is not None:
                 self._place.conversation_id = self.recorded.conversation_id
         if self.recorded is None:
@@ -257,7 +259,8 @@ class Answer:
         elif not request.shadow and self.finish_reason != "cancelled":
             self._let_the_shadow_answer(self.recorded)
 
-    def _turn(self) -> Turn:
+    def turn(self) -> Turn:
+        """The whole answer, as the store takes it."""
         request = self.request
         return Turn(
             messages=request.messages,

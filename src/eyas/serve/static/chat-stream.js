@@ -4,10 +4,15 @@ import { problem } from "/static/eyas.js";
 import { called, spoken } from "/static/chat-tree.js";
 
 /** Ask /v1/chat/completions; yields the events as they come. Throws an Error with the server's own sentence. */
-export async function* ask(body, signal) {
-  const response = await fetch("/v1/chat/completions", {
-    method: "POST", headers: { "Content-Type": "application/json" }, signal,
-    body: JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true }, logprobs: true, top_logprobs: 6 }),
+export function ask(body, signal) {
+  const wanted = { stream: true, stream_options: { include_usage: true }, logprobs: true, top_logprobs: 6 };
+  return events("/v1/chat/completions", { ...body, ...wanted }, signal);
+}
+
+/** The events that the server sends in answer to `body`, as they come. Throws as `ask`. */
+export async function* events(path, body, signal) {
+  const response = await fetch(path, {
+    method: "POST", headers: { "Content-Type": "application/json" }, signal, body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(await problem(response));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
