@@ -128,6 +128,21 @@ def test_bad_flags_are_one_sentence(flags: dict[str, object], message: str, corp
     assert not (tmp_path / "base").exists()
 
 
+@pytest.mark.parametrize("arch", ["rnn", "cnn"])
+def test_other_networks_train_and_go_on_with_init(arch: str, corpus: Path, tmp_path: Path) -> None:
+    def trained(name: str, **settings: object) -> list[float]:
+        pretrain.run(PretrainConfig(out=tmp_path / name, data=[str(corpus)], tokens=16_000, batch_size=8, **settings))
+        return [json.loads(line)["loss"] for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+
+    first = trained("base", arch=arch, **SHAPE)
+    assert first[-1] < 0.8 * first[0]
+    kept = {key: value for key, value in SHAPE.items() if key not in ("size", "vocab_size")}
+    assert trained("more", init=str(tmp_path / "base"), **kept)[0] < 0.9 * first[0]
+    assert load_model(tmp_path / "more")[0].config.arch == arch
+    with pytest.raises(EyasError, match="--arch and --init exclude each other"):
+        trained("other", arch="transformer", init=str(tmp_path / "base"), **kept)
+
+
 def test_rows_may_be_shorter_than_the_context(corpus: Path, tmp_path: Path) -> None:
     settings = SHAPE | {"seq_len": 32, "batch_size": 4, "tokens": 1280}
     result = pretrain.run(PretrainConfig(out=tmp_path / "base", data=[str(corpus)], **settings))

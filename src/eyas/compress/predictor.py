@@ -17,7 +17,7 @@ from eyas.runtime.library import Uncompiled, compiled
 from eyas.store.names import resolve_model
 
 if TYPE_CHECKING:
-    from eyas.model.transformer import Transformer
+    from eyas.model.network import Network
     from eyas.runtime.engine import Engine
     from eyas.text.tokenizer import Tokenizer
 
@@ -71,7 +71,7 @@ def predictor_of(engine: "Engine", identity: bytes) -> Predictor:
     return Predictor(reader, symbols, identity, _arithmetic(engine.backend))
 
 
-def identity_of(model: "Transformer", tokenizer: "Tokenizer") -> bytes:
+def identity_of(model: "Network", tokenizer: "Tokenizer") -> bytes:
     """A hash of the parameters, in the type they have, and the tokenizer: the first bytes of their SHA-256."""
     import torch
 

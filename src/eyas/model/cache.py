@@ -24,6 +24,13 @@ class LayerCache:
             self.values.scatter_(2, index, v.to(self.values.dtype))
         return self.keys[:, :, :end], self.values[:, :, :end]
 
+    def last(self) -> tuple[Tensor, Tensor]:
+        """Key and value of each row's last token so far, (B, K, D) each, zeros where a row is empty."""
+        rows = torch.arange(len(self.owner.lengths), device=self.keys.device)
+        place = (self.owner.lengths - 1).clamp(min=0)
+        some = (self.owner.lengths > 0)[:, None, None]
+        return self.keys[rows, :, place] * some, self.values[rows, :, place] * some
+
 
 class KVCache:
     """Keys and values of every layer; row b holds `lengths[b]` tokens, what lies beyond is never attended to.

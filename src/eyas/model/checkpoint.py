@@ -12,8 +12,10 @@ from torch import Tensor
 
 from eyas.errors import EyasError
 from eyas.files import folder_atomic, read_json, sha256_file, write_atomic
+from eyas.model.architectures import new_network
 from eyas.model.config import ModelConfig
-from eyas.model.transformer import Block, Transformer
+from eyas.model.network import Network
+from eyas.model.transformer import AttentionBlock, Transformer
 from eyas.text.tokenizer import Tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -25,7 +27,7 @@ _DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: 
 
 def save_model(
     folder: Path,
-    model: Transformer,
+    model: Network,
     tokenizer: Tokenizer,
     *,
     lineage: dict[str, Any],
@@ -56,7 +58,7 @@ def save_model(
 
 def load_model(
     folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> tuple[Transformer, Tokenizer]:
+) -> tuple[Network, Tokenizer]:
     """Read a model folder, ours or one of `transformers` (Qwen3, Qwen2, Llama), with its weights turned into `dtype`.
 
     Raises EyasError for a missing, truncated or damaged file, weights that do not match config.json, a tokenizer that
@@ -69,7 +71,7 @@ def load_model(
     return _load(folder, config, device, dtype)
 
 
-def load_reward(folder: Path, *, device: torch.device | str = "cpu") -> tuple[Transformer, Tokenizer]:
+def load_reward(folder: Path, *, device: torch.device | str = "cpu") -> tuple[Network, Tokenizer]:
     """Read a reward model: a classifier with one label. Raises EyasError as `load_model` does."""
     config = load_config(folder)
     if config.num_labels != 1:
@@ -79,7 +81,7 @@ def load_reward(folder: Path, *, device: torch.device | str = "cpu") -> tuple[Tr
 
 def _load(
     folder: Path, config: ModelConfig, device: torch.device | str, dtype: torch.dtype
-) -> tuple[Transformer, Tokenizer]:
+) -> tuple[Network, Tokenizer]:
     tokenizer = Tokenizer.load(folder)
     check_fit(tokenizer, config, folder)
     model = load_weights(folder, config, device=device, dtype=dtype)
@@ -99,8 +101,8 @@ def load_config(folder: Path) -> ModelConfig:
 
 def load_weights(
     folder: Path, config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> Transformer:
-    """A Transformer of `config` with the folder's weights, read one tensor at a time. Raises EyasError."""
+) -> Network:
+    """A network of `config` with the folder's weights, read one tensor at a time. Raises EyasError."""
     files = _weight_files(folder)
     if config.n_params() > sum(file.stat().st_size for file in files):  # before memory is taken for them
         raise EyasError(f"{files[0]} is damaged or cut short: config.json asks for {config.n_params():,} parameters")
@@ -129,12 +131,10 @@ def load_weights(
     return model.eval()
 
 
-def unfilled(
-    config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> Transformer:
-    """A Transformer of `config` whose weights are not yet set: fill every one of its `hf_views`."""
+def unfilled(config: ModelConfig, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Network:
+    """A network of `config` whose weights are not yet set: fill every one of its `hf_views`."""
     with torch.device("meta"):
-        model = Transformer(config)
+        model = new_network(config)
     return model.to(dtype).materialize(device)
 
 
@@ -145,12 +145,17 @@ def stored_dtype(folder: Path) -> torch.dtype:
     return next((dtype for dtype, known in _DTYPES.items() if known == name), torch.float32)
 
 
-def hf_views(model: Transformer) -> dict[str, Tensor]:
-    """Hugging Face name -> the part of our (fused) parameter that holds it; writing to a view writes to the model."""
+def hf_views(model: Network) -> dict[str, Tensor]:
+    """Hugging Face name -> the part of our (fused) parameter that holds it; writing to a view writes to the model.
+
+    Networks that only eyas has are stored under the names they have here.
+    """
+    if not isinstance(model, Transformer):
+        return {name: parameter.detach() for name, parameter in model.named_parameters()}
     c = model.config
     query, shared = c.n_head * c.head_dim, c.n_kv_head * c.head_dim
     views: dict[str, Tensor] = {"model.embed_tokens.weight": model.embed.weight.detach()}
-    for index, block in enumerate(cast("list[Block]", list(model.blocks))):
+    for index, block in enumerate(cast("list[AttentionBlock]", list(model.blocks))):
         layer = f"model.layers.{index}"
         q, k, v = torch.split(block.qkv.weight.detach(), [query, shared, shared])
         gate, up = torch.split(block.gate_up.weight.detach(), [c.n_ff, c.n_ff])
@@ -191,7 +196,7 @@ def end_ids(tokenizer: Tokenizer) -> list[int]:
     return [tokenizer.endoftext, *(tokenizer.special[name] for name in ("<|im_end|>",) if name in tokenizer.special)]
 
 
-def _write_weights(folder: Path, model: Transformer, shard_bytes: int) -> dict[str, str]:
+def _write_weights(folder: Path, model: Network, shard_bytes: int) -> dict[str, str]:
     """Write the safetensors files and, for more than one, their index; give back file name -> SHA-256."""
     shards: list[dict[str, Tensor]] = [{}]
     used = total = 0
@@ -269,7 +274,8 @@ def card_text(folder: Path) -> str:
 
 def _card(text: str, name: str, config: ModelConfig) -> str:
     """README.md as the hub wants it: YAML front matter, then the text."""
-    front = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- eyas\n---\n"
+    library = "transformers" if config.arch == "transformer" else "eyas"
+    front = f"---\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n- eyas\n---\n"
     shape = (
         f"{config.n_params():,} parameters: {config.n_layer} layers of width {config.n_embd}, "
         f"vocabulary {config.vocab_size:,}, context {config.max_seq_len:,}."

@@ -3,14 +3,18 @@
 import math
 import re
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from eyas.errors import EyasError
 
+Arch = Literal["transformer", "rnn", "cnn"]
 HEAD_DIM = 64  # one head size for all presets: the fastest on CPU and the one every GPU kernel knows
 LONGEST_CONTEXT = 1 << 20  # tokens that other people's files may ask for: the rotary tables are made for all of them
+KERNEL = 4  # tokens that a convolution reads: as many parameters as attention's four matrices have
 _MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
-_FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama"}
+_FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "eyas_rnn": "EyasRnn", "eyas_cnn": "EyasCnn"}
+_MIXING = {"transformer": 4, "rnn": 9, "cnn": KERNEL}  # squares of the width in the half of a block that mixes tokens
+_ARCHS: dict[str, Arch] = {"eyas_rnn": "rnn", "eyas_cnn": "cnn"}
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
@@ -40,6 +44,8 @@ class RopeScaling:
 class ModelConfig:
     """A decoder-only Transformer in the Qwen3 shape; with `qk_norm` off it is the Llama shape.
 
+    `arch` puts an LSTM or convolutions in the place of attention: what then stands under heads says what a token
+    leaves behind for later ones, one head as wide as the model, and no rotary fields apply.
     `qkv_bias` (Qwen2) and `rope_scaling` (Llama 3.1 and later) are for other people's models; eyas trains without.
     With `num_labels` above 0 it is a classifier: a head of so many scores stands where the vocabulary's would.
     """
@@ -59,14 +65,17 @@ class ModelConfig:
     qkv_bias: bool = False
     rope_scaling: RopeScaling | None = None
     num_labels: int = 0
+    arch: Arch = "transformer"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool | RopeScaling) or value is None or (field.name == "num_labels" and value == 0):
+            if isinstance(value, bool | str | RopeScaling) or value is None or (field.name, value) == ("num_labels", 0):
                 continue
             if not (math.isfinite(value) and value > 0):
                 raise EyasError(f"model config: {field.name} must be above zero, not {value}")
+        if self.arch != "transformer" and (self.n_head, self.n_kv_head, self.head_dim) != (1, 1, self.n_embd):
+            raise EyasError(f"model config: a {self.arch} has one head as wide as the model")
         if self.qk_norm and self.qkv_bias:
             raise EyasError("model config: no architecture has both qk_norm and qkv_bias")
         if self.n_head % self.n_kv_head:
@@ -75,7 +84,7 @@ class ModelConfig:
             raise EyasError(f"model config: head_dim must be even to be rotated in pairs, not {self.head_dim}")
 
     @classmethod
-    def from_size(cls, size: str, vocab_size: int = 4096, max_seq_len: int = 512) -> Self:
+    def from_size(cls, size: str, vocab_size: int = 4096, max_seq_len: int = 512, arch: Arch = "transformer") -> Self:
         """The preset with about `size` parameters that multiply ("0.3m", "3m", "110m", "1b", anything between).
 
         The input table, which only looks up, comes on top: it costs no time, holds what each token is, and lets the
@@ -85,19 +94,22 @@ class ModelConfig:
         """
         target = parse_size(size)
         best: tuple[tuple[bool, float], Self] | None = None
-        for shape in _shapes(target, vocab_size):
+        for shape in _shapes(target, vocab_size, _MIXING[arch]):
             n_layer, n_embd, n_ff = shape
-            n_head = n_embd // HEAD_DIM
+            head_dim = HEAD_DIM if arch == "transformer" else n_embd
+            n_head = n_embd // head_dim
             config = cls(
                 vocab_size=vocab_size,
                 n_layer=n_layer,
                 n_embd=n_embd,
                 n_head=n_head,
                 n_kv_head=n_head // 4 if n_head >= 16 and n_head % 4 == 0 else n_head,  # a big cache is worth sharing
-                head_dim=HEAD_DIM,
+                head_dim=head_dim,
                 n_ff=n_ff,
                 max_seq_len=max_seq_len,
                 tie_embeddings=False,
+                qk_norm=arch == "transformer",
+                arch=arch,
             )
             miss = abs(math.log(config.n_multiplying() / target))
             oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / (8 / 3 * n_embd)))
@@ -105,7 +117,7 @@ class ModelConfig:
             if best is None or rank < best[0]:
                 best = (rank, config)
         if best is None:
-            least = _least_params(vocab_size)
+            least = least_params(vocab_size)
             raise EyasError(
                 f"--size {size} is too small: with a vocabulary of {vocab_size} the least is {least / 1e6:.2f}m"
             )
@@ -113,10 +125,12 @@ class ModelConfig:
 
     def n_params(self) -> int:
         """Exact number of trained parameters; tied embeddings count once."""
-        attention = self.n_embd * self.head_dim * 2 * (self.n_head + self.n_kv_head)
+        mixing = _MIXING[self.arch] * self.n_embd**2 + (4 * self.n_embd if self.arch == "rnn" else 0)
+        if self.arch == "transformer":
+            mixing = self.n_embd * self.head_dim * 2 * (self.n_head + self.n_kv_head)
         norms = 2 * self.n_embd + (2 * self.head_dim if self.qk_norm else 0)
         biases = (self.n_head + 2 * self.n_kv_head) * self.head_dim if self.qkv_bias else 0
-        block = attention + 3 * self.n_embd * self.n_ff + norms + biases
+        block = mixing + 3 * self.n_embd * self.n_ff + norms + biases
         head = self.num_labels or (0 if self.tie_embeddings else self.vocab_size)
         return self.n_layer * block + (self.vocab_size + head) * self.n_embd + self.n_embd
 
@@ -129,13 +143,16 @@ class ModelConfig:
         """Training FLOPs (forward and backward) a token of a causal row of `seq_len`: 6 N + 6 L D T.
 
         N are the parameters that multiply: a tied table counts once, at the head. D = n_head * head_dim; a causal row
-        sees T / 2 keys on average (Chinchilla, appendix F, halved).
+        sees T / 2 keys on average (Chinchilla, appendix F, halved). Without attention it is 6 N.
         """
-        return 6 * self.n_multiplying() + 6 * self.n_layer * self.n_head * self.head_dim * seq_len
+        attention = self.n_layer * self.n_head * self.head_dim * seq_len if self.arch == "transformer" else 0
+        return 6 * (self.n_multiplying() + attention)
 
     @property
     def family(self) -> str:
-        """The field's name for this shape: `qwen3`, `qwen2` or `llama`."""
+        """The field's name for this shape: `qwen3`, `qwen2` or `llama`; the other networks are eyas's own."""
+        if self.arch != "transformer":
+            return f"eyas_{self.arch}"
         return "qwen3" if self.qk_norm else "qwen2" if self.qkv_bias else "llama"
 
     def to_hf(self) -> dict[str, Any]:
@@ -164,12 +181,14 @@ class ModelConfig:
             "attention_dropout": 0.0,
             "use_cache": True,
             **self._rope_to_hf(),
-            **own[self.family],
+            **own.get(self.family, {}),
             **(labels if self.num_labels else {}),
         }
 
     def _rope_to_hf(self) -> dict[str, Any]:
         """`rope_parameters` (`transformers` 5) and, where the waves are stretched, `rope_scaling` (4)."""
+        if self.arch != "transformer":
+            return {}
         if self.rope_scaling is None:
             return {"rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta}}
         scaling = {
@@ -218,6 +237,7 @@ class ModelConfig:
                 qkv_bias=kind == "qwen2",
                 rope_scaling=_rope_scaling(config),
                 num_labels=_num_labels(config) if labelled else 0,
+                arch=_ARCHS.get(kind, "transformer"),
             )
         except KeyError as error:
             raise EyasError(f"{where} lacks {error}; it is no complete model config") from error
@@ -234,18 +254,21 @@ def parse_size(size: str) -> int:
     return count
 
 
-def _shapes(target: int, vocab_size: int) -> list[tuple[int, int, int]]:
-    """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff of 8/3 and of the exact fit."""
+def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, int]]:
+    """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff of 8/3 and of the exact fit.
+
+    A block has `mixing` squares of its width beside the feed-forward half.
+    """
     found = []
     n_embd = HEAD_DIM
     while n_embd <= 16384:
         room = target * (1 + _WINDOW) - vocab_size * n_embd
         ideal_ff = _round_to(8 / 3 * n_embd)
         for n_layer in range(1, int(4 * _ideal_depth(n_embd)) + 1):
-            left = room / n_layer / (1 + _WINDOW) - 4 * n_embd * n_embd
+            left = room / n_layer / (1 + _WINDOW) - mixing * n_embd * n_embd
             fitting = _round_to(left / (3 * n_embd))
             for n_ff in {ideal_ff, min(max(fitting, n_embd), 4 * n_embd)}:
-                if n_layer * (3 * n_embd * n_ff + 2.5 * n_embd * n_embd) < room:
+                if n_layer * (3 * n_embd * n_ff + (mixing - 1.5) * n_embd * n_embd) < room:
                     found.append((n_layer, n_embd, n_ff))
         n_embd += _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4)
     return found
@@ -256,7 +279,7 @@ def _ideal_depth(n_embd: int) -> float:
     return 6 * math.sqrt(n_embd / 192)
 
 
-def _least_params(vocab_size: int) -> int:
+def least_params(vocab_size: int) -> int:
     """Parameters of the smallest shape: one layer of width 64."""
     smallest = ModelConfig(vocab_size, 1, HEAD_DIM, 1, 1, HEAD_DIM, HEAD_DIM)
     return math.ceil(smallest.n_params() / (1 + _WINDOW))

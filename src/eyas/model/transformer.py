@@ -12,25 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eyas.errors import EyasError
 from eyas.model import induction
 from eyas.model.attention import causal_attention
 from eyas.model.cache import KVCache, LayerCache
 from eyas.model.config import ModelConfig, RopeScaling
-
-
-class RMSNorm(nn.Module):
-    """x / rms(x) * weight, accumulated in fp32 whatever the input's type (Zhang & Sennrich 2019)."""
-
-    def __init__(self, width: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return (wide * scale).to(x.dtype) * self.weight
+from eyas.model.network import Block, Network, RMSNorm
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -63,11 +49,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
     return (weights.view(batch, k.shape[1], groups * length, k.shape[2]) @ v).view(batch, heads, length, width)
 
 
-class Block(nn.Module):
-    """One layer: x + attention(norm(x)), then x + feed-forward(norm(x)). All blocks share one compiled code."""
+class AttentionBlock(Block):
+    """x + attention(norm(x)), then x + feed-forward(norm(x)). All blocks share one compiled code."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         c = config
         self.n_head, self.n_kv_head, self.head_dim = c.n_head, c.n_kv_head, c.head_dim
         self.attn_norm = RMSNorm(c.n_embd, c.norm_eps)
@@ -75,11 +61,7 @@ class Block(nn.Module):
         self.q_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(c.head_dim, c.norm_eps) if c.qk_norm else nn.Identity()
         self.out = nn.Linear(c.n_head * c.head_dim, c.n_embd, bias=False)
-        self.mlp_norm = RMSNorm(c.n_embd, c.norm_eps)
-        self.gate_up = nn.Linear(c.n_embd, 2 * c.n_ff, bias=False)
-        self.down = nn.Linear(c.n_ff, c.n_embd, bias=False)
-        heads = (c.n_head * c.head_dim, c.n_kv_head * c.head_dim, c.n_kv_head * c.head_dim)
-        self.row_blocks = {"qkv.weight": heads, "gate_up.weight": (c.n_ff, c.n_ff)}  # what is fused, for optimizers
+        self.row_blocks["qkv.weight"] = (c.n_head * c.head_dim, c.n_kv_head * c.head_dim, c.n_kv_head * c.head_dim)
 
     def head_of_group(self, group: int) -> induction.Head:
         """Weights of the first query head that reads key-value head `group`, and of that one, as views."""
@@ -99,100 +81,53 @@ class Block(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v)
         seen = attend(q, k, v, allowed).transpose(1, 2).reshape(batch, length, -1)
-        x = x + self.out(seen)
-        gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
-        return cast(Tensor, x + self.down(F.silu(gate) * up))
+        return self.feed(x + self.out(seen))
+
+    def init_weights(self, normal: Callable[[Tensor, float], None]) -> None:
+        normal(self.qkv.weight, self.qkv.in_features**-0.5)
+        if self.qkv.bias is not None:
+            self.qkv.bias.zero_()
+        super().init_weights(normal)
+        self.out.weight.zero_()
 
 
-class Transformer(nn.Module):
-    """tokens (B, T) -> logits (B, T, V). A classifier has `score` (num_labels, n_embd) and no `lm_head`."""
+class Transformer(Network):
+    """Blocks of attention; born with the copying circuit of `induction` in its first two, where there are two layers,
+    two key heads and an input table of its own."""
 
     rope_cos: Tensor
     rope_sin: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.embed = nn.Embedding(config.vocab_size, config.n_embd)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.norm = RMSNorm(config.n_embd, config.norm_eps)
-        if config.num_labels:
-            self.score = nn.Linear(config.n_embd, config.num_labels, bias=False)
-        else:
-            self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-            self._tie()
+        super().__init__(config, (AttentionBlock(config) for _ in range(config.n_layer)))
         cos, sin = rope_tables(config)
         self.register_buffer("rope_cos", cos, persistent=False)
         self.register_buffer("rope_sin", sin, persistent=False)
 
-    def forward(self, tokens: Tensor, doc_ids: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        return self.head(self.hidden(tokens, doc_ids, cache))
-
-    def head(self, hidden: Tensor) -> Tensor:
-        """hidden (..., n_embd) -> logits (..., V)."""
-        return cast(Tensor, self.lm_head(hidden))
-
-    def hidden(self, tokens: Tensor, doc_ids: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """States after the final norm (B, T, n_embd).
-
-        doc_ids (B, T): a token attends only to earlier tokens of its own document. cache: tokens are appended to it,
-        row b at position cache.lengths[b]; the caller moves `cache.lengths` on (rows may be padded on the right).
-        Raises EyasError when a position lies beyond max_seq_len.
-        """
-        length = tokens.shape[1]
+    def run_blocks(self, x: Tensor, doc_ids: Tensor | None, cache: KVCache | None) -> Tensor:
+        length = x.shape[1]
         if cache is not None:
-            if doc_ids is not None:
-                raise ValueError("doc_ids and a cache exclude each other: a cached row is one document")
-            self._check_length(int(cache.lengths.max()) + length)
             positions, mask = cache.place(length)
             allowed: Tensor | None = mask
             cos, sin = self.rope_cos[positions].unsqueeze(1), self.rope_sin[positions].unsqueeze(1)
         else:
-            self._check_length(length)
             allowed = document_mask(doc_ids) if doc_ids is not None else None
-            if allowed is None and tokens.device.type == "cpu":
+            if allowed is None and x.device.type == "cpu":
                 allowed = torch.ones(1, 1, length, length, dtype=torch.bool).tril()  # once, not once a layer
             cos, sin = self.rope_cos[None, None, :length], self.rope_sin[None, None, :length]
-        x = self.embed(tokens)
         for index, block in enumerate(self.blocks):
             x = block(x, cos, sin, allowed, cache.layers[index] if cache is not None else None)
-        return cast(Tensor, self.norm(x))
+        return x
 
-    @torch.no_grad()
-    def init_weights(self, seed: int) -> None:
-        """Normal weights of deviation 1/sqrt(fan-in), 0.02 at the head, residual outputs zero.
-
-        The first two layers begin with the copying circuit of `induction`, where there are two layers, two key heads
-        and an input table of its own.
-        Every weight depends on `seed` and its place only, so equal seeds give equal models on every device.
-        """
-        c = self.config
-        generator = torch.Generator().manual_seed(seed)
-
-        def normal(weight: Tensor, deviation: float) -> None:
-            weight.copy_(torch.randn(weight.shape, generator=generator) * deviation)
-
-        normal(self.embed.weight, 0.02 if c.tie_embeddings else induction.EMBEDDING)
-        for block in cast("list[Block]", self.blocks):
-            normal(block.qkv.weight, c.n_embd**-0.5)
-            if c.qkv_bias:
-                block.qkv.bias.zero_()
-            normal(block.gate_up.weight, c.n_embd**-0.5)
-            block.out.weight.zero_()
-            block.down.weight.zero_()
-        if c.tie_embeddings:
-            return
-        normal(self.lm_head.weight, 0.02)
-        if c.n_layer > 1 and c.n_kv_head > 1:
-            self._born_copying(generator)
-
-    def _born_copying(self, generator: torch.Generator) -> None:
+    def init_circuits(self, generator: torch.Generator) -> None:
         c, cos = self.config, self.rope_cos.cpu()
+        if c.n_layer < 2 or c.n_kv_head < 2:
+            return
         spaces = induction.Subspaces(c.n_embd, cos, generator)
         embed, head = induction.tables(c.vocab_size, spaces, generator)
         self.embed.weight.copy_(embed)
         self.lm_head.weight.copy_(head)
-        first, second = cast("tuple[Block, Block]", tuple(self.blocks)[:2])
+        first, second = cast("tuple[AttentionBlock, AttentionBlock]", tuple(self.blocks)[:2])
         induction.look_back(first.head_of_group(0), 1, spaces.previous, cos, spaces)
         induction.look_back(first.head_of_group(1), 2, spaces.second, cos, spaces)
         induction.match_and_copy(second.head_of_group(0), spaces)
@@ -200,26 +135,12 @@ class Transformer(nn.Module):
             for norm in (first.q_norm, first.k_norm, second.q_norm, second.k_norm):
                 cast(RMSNorm, norm).weight.fill_(induction.SHARP)
 
-    def materialize(self, device: torch.device | str) -> Self:
-        """Give a model built under torch.device("meta") memory on `device`; weights are undefined until loaded."""
-        self.to_empty(device=device)
-        self._tie()  # to_empty gives each module its own memory
-        return self
-
-    def _tie(self) -> None:
-        if self.config.tie_embeddings and not self.config.num_labels:
-            self.lm_head.weight = self.embed.weight
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Moving or casting the model remakes the rotary tables: in bf16 positions above 256 would no longer differ."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         with torch.device(self.rope_cos.device):
             self.rope_cos, self.rope_sin = rope_tables(self.config)
         return self
-
-    def _check_length(self, length: int) -> None:
-        if length > self.config.max_seq_len:
-            raise EyasError(f"{length} tokens do not fit the model's context of {self.config.max_seq_len}")
 
 
 def document_mask(doc_ids: Tensor) -> Tensor:

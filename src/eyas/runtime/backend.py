@@ -11,7 +11,7 @@ from eyas.errors import EyasError
 from eyas.runtime.sampling import Ask
 
 if TYPE_CHECKING:
-    from eyas.model.transformer import Transformer
+    from eyas.model.network import Network
 
 PIECE = 512
 """Tokens of one sequence read in a forward pass at most: bounds the attention scores of a long prompt."""
@@ -85,7 +85,7 @@ class Backend(Protocol):
     def array(self, logits: Logits) -> NDArray[np.float32]:
         """`logits` as an array (rows, vocab_size)."""
 
-    def set_weights(self, model: "Transformer") -> None:
+    def set_weights(self, model: "Network") -> None:
         """Compute with the weights `model` has now. What sequences hold is stale after it: release them first."""
 
     def cancel(self) -> None:

@@ -169,6 +169,8 @@ class _Shape:
         else:
             s = cast("TorchBackend", backend).model.config
             name = "PyTorch"
+            if s.arch != "transformer":  # no token reads what all before it left
+                return cls(name, s.n_multiplying(), 4.0 * s.n_multiplying(), False, 0, 0)
         heads = 2 * s.head_dim * (s.n_head + s.n_kv_head)
         parameters = s.n_layer * s.n_embd * (heads + 3 * s.n_ff) + s.vocab_size * s.n_embd
         weight_bytes, int8 = 4.0 * parameters, False

@@ -21,7 +21,7 @@ from eyas.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from eyas.model.config import ModelConfig
-    from eyas.model.transformer import Transformer
+    from eyas.model.network import Network
 
 Type = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 _TYPES: dict[str, int] = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2}  # ggml's numbers
@@ -35,7 +35,7 @@ class CEngine(Engine):
     @classmethod
     def from_model(
         cls,
-        model: "Transformer",
+        model: "Network",
         tokenizer: Tokenizer,
         *,
         type: Type = "f32",
@@ -94,8 +94,11 @@ class CBackend:
         weakref.finalize(self, _free, lib, self.engine, model)
 
     @classmethod
-    def from_model(cls, model: "Transformer", ids: int, type: Type, threads: int, rows: int) -> Self:
+    def from_model(cls, model: "Network", ids: int, type: Type, threads: int, rows: int) -> Self:
         """A copy of `model`'s weights. Raises EyasError."""
+        from eyas.model.architectures import only_transformer
+
+        only_transformer(model.config, "the C engine")
         lib = _library()
         handle = lib.eyas_new(_shape(model.config))
         if not handle:
@@ -162,7 +165,7 @@ class CBackend:
         found: NDArray[np.float32] = logits
         return found
 
-    def set_weights(self, model: "Transformer") -> None:
+    def set_weights(self, model: "Network") -> None:
         _set_all(self.lib, self.model, model, self.type)
 
     def cancel(self) -> None:
@@ -234,7 +237,7 @@ def _shape(config: "ModelConfig") -> Shape:
     return Shape(**{name: getattr(config, name) for name in names}, rope_interleaved=0)
 
 
-def _set_all(lib: ctypes.CDLL, handle: int, model: "Transformer", type: int) -> None:
+def _set_all(lib: ctypes.CDLL, handle: int, model: "Network", type: int) -> None:
     """Hand over every weight under GGUF's name. Our heads are in Hugging Face's order, so nothing is permuted."""
     from eyas.model.checkpoint import hf_views
     from eyas.model.transformer import rope_divisors

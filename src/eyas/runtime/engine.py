@@ -15,7 +15,7 @@ from eyas.runtime.speculate import Speculator
 from eyas.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from eyas.model.transformer import Transformer
+    from eyas.model.network import Network
 
 __all__ = ["Completion", "Engine", "Mask", "Overflow"]
 
@@ -156,7 +156,7 @@ class Engine:
         values: NDArray[np.float32] = self.backend.array(logits)[0]
         return values
 
-    def set_weights(self, model: "Transformer") -> None:
+    def set_weights(self, model: "Network") -> None:
         """Speak with the weights that `model` has now; answers on their way go on with them."""
         with self.batch.lock:
             self.batch.forget()

@@ -11,8 +11,9 @@ from pydantic import Field
 from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.files import file_atomic
+from eyas.model.architectures import only_transformer
 from eyas.model.checkpoint import card_text, load_model, save_model, stored_dtype
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.progress import Progress
 from eyas.runtime.gguf_file import open_gguf
 from eyas.runtime.gguf_layout import names_of
@@ -60,7 +61,7 @@ class _Source:
     """The model that is exported; `stage` is the one that taught it what it knows."""
 
     path: Path
-    model: Transformer
+    model: Network
     tokenizer: Tokenizer
     lineage: dict[str, Any] | None
     card: str
@@ -100,6 +101,7 @@ def _open(name: str) -> _Source:
         return _Source(path, model, tokenizer, lineage, "", _stage([lineage] if lineage else []))
     folder = resolve_model(name)
     model, tokenizer = load_model(folder, dtype=stored_dtype(folder))
+    only_transformer(model.config, "eyas export")
     line = [one for _, one in ancestry(folder)] if (folder / FILE_NAME).is_file() else []
     lineage = read_lineage(folder) if line else None
     return _Source(folder, model, tokenizer, lineage, card_text(folder), _stage(line))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from eyas.model.checkpoint import check_fit, hf_views, unfilled
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.runtime.gguf_file import GgufFile, open_gguf
 from eyas.runtime.gguf_layout import gguf_name, names_of, read_config
 from eyas.runtime.gguf_tokenizer import read_tokenizer
@@ -20,7 +20,7 @@ _HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
 
 def load_gguf(
     path: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = torch.float32
-) -> tuple[Transformer, Tokenizer]:
+) -> tuple[Network, Tokenizer]:
     """The model and tokenizer in `path`; `dtype` None keeps the file's own type where one type holds it all exactly.
 
     Raises EyasError for a damaged file and for what eyas does not compute. The model is in eval mode.

@@ -12,7 +12,8 @@ from gguf import GGML_QUANT_SIZES, GGUFWriter, LlamaFileType
 from eyas.errors import EyasError
 from eyas.model.checkpoint import hf_views
 from eyas.model.config import ModelConfig
-from eyas.model.transformer import Transformer, rope_divisors
+from eyas.model.network import Network
+from eyas.model.transformer import rope_divisors
 from eyas.runtime.gguf_layout import ROPE_FREQS, add_config, gguf_name, names_of, shape_of
 from eyas.runtime.gguf_read import LINEAGE_KEY
 from eyas.runtime.gguf_tokenizer import add_tokenizer
@@ -50,7 +51,7 @@ def tensor_type(name: str, config: ModelConfig, kind: WeightType) -> str:
 
 def write_gguf(
     path: Path,
-    model: Transformer,
+    model: Network,
     tokenizer: Tokenizer,
     kind: WeightType,
     *,
@@ -100,7 +101,7 @@ def write_gguf(
 
 
 def _write_tensors(
-    writer: GGUFWriter, model: Transformer, types: Mapping[str, str], progress: Callable[[int], None] | None
+    writer: GGUFWriter, model: Network, types: Mapping[str, str], progress: Callable[[int], None] | None
 ) -> None:
     views = hf_views(model)
     done = 0

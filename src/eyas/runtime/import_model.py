@@ -12,7 +12,7 @@ from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.files import sha256_file
 from eyas.model.checkpoint import card_text, check_fit, load_model, save_model, stored_dtype
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.runtime.export import tokenizer_beside
 from eyas.runtime.gguf_file import MAGIC, open_gguf
 from eyas.runtime.gguf_read import lineage_in, load_gguf
@@ -52,7 +52,7 @@ class _Read:
     """A model as it came, and what its lineage is to say of it: the files' hashes, and the lineage it brought."""
 
     kind: Kind
-    model: Transformer
+    model: Network
     tokenizer: Tokenizer
     files: list[Path]
     parent: Path | None = None

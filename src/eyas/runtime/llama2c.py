@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from eyas.errors import EyasError
 from eyas.model.checkpoint import hf_views, unfilled
 from eyas.model.config import ModelConfig
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
+from eyas.model.transformer import rope_tables
 from eyas.runtime.rotary import to_halves, to_neighbours, turned
 from eyas.text.bpe import BYTE_TO_CHAR, SPECIAL_TOKENS, byte_level_spec, pairs_of, read_model, to_bytes, to_chars
 from eyas.text.pieces import SPACE, build_pieces_spec, byte_piece, scores_of
@@ -33,7 +34,7 @@ _NEVER = -math.inf  # the score of a token that no text yields
 # -- the model
 
 
-def read_llama2c(path: Path) -> Transformer:
+def read_llama2c(path: Path) -> Network:
     """The model in a `.bin` file, float32, in eval mode. Raises EyasError for what is no such file."""
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -76,7 +77,7 @@ def read_llama2c(path: Path) -> Transformer:
     return model
 
 
-def write_llama2c(path: Path, model: Transformer, order: NDArray[np.int64]) -> None:
+def write_llama2c(path: Path, model: Network, order: NDArray[np.int64]) -> None:
     """Write `model` to `path`; row i of its tables is the model's row order[i]. The caller has called `check_shape`."""
     c = model.config
     views = hf_views(model)
@@ -85,7 +86,7 @@ def write_llama2c(path: Path, model: Transformer, order: NDArray[np.int64]) -> N
         file.write(_HEADER.pack(c.n_embd, c.n_ff, c.n_layer, c.n_head, c.n_kv_head, vocab_size, c.max_seq_len))
         for name in _order(c):
             if name in ("cos", "sin"):
-                array = (model.rope_cos if name == "cos" else model.rope_sin).float().cpu().numpy()
+                array = rope_tables(c)[name == "sin"].numpy()
             else:
                 array = turned(views[name].float().cpu().numpy(), name, c, to_neighbours)
             if name in ("model.embed_tokens.weight", "lm_head.weight"):

@@ -9,7 +9,7 @@ from eyas.store.names import resolve_model
 from eyas.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from eyas.model.transformer import Transformer
+    from eyas.model.network import Network
 
 Kind = Literal["c", "torch"]
 GGUF = ".gguf"
@@ -46,14 +46,14 @@ def open_engine(
 
 
 def engine_of(
-    model: "Transformer", tokenizer: Tokenizer, *, kind: Kind | None = None, threads: int = 0, rows: int = 0
+    model: "Network", tokenizer: Tokenizer, *, kind: Kind | None = None, threads: int = 0, rows: int = 0
 ) -> Engine:
-    """The engine of a model in memory: PyTorch for one on a GPU, else as `open_engine` decides. Raises EyasError.
+    """The engine of a model in memory: PyTorch for one on a GPU or no Transformer, else as `open_engine` decides.
 
-    `rows` is how many sequences it runs together at most, 0 for what suits.
+    `rows` is how many sequences it runs together at most, 0 for what suits. Raises EyasError.
     """
-    on_cpu = model.embed.weight.device.type == "cpu"
-    if kind == "c" or (kind is None and on_cpu and _has_library()):
+    suits_c = model.embed.weight.device.type == "cpu" and model.config.arch == "transformer"
+    if kind == "c" or (kind is None and suits_c and _has_library()):
         from eyas.runtime.c_engine import CEngine
 
         return CEngine.from_model(model, tokenizer, threads=threads, rows=rows)

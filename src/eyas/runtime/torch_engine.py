@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eyas.model.cache import KVCache
 from eyas.model.config import ModelConfig
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.runtime.backend import Logits, Piece
 from eyas.runtime.engine import Engine
 from eyas.runtime.sampling import Ask
@@ -34,7 +34,7 @@ class TorchEngine(Engine):
 
     def __init__(
         self,
-        model: Transformer,
+        model: Network,
         tokenizer: Tokenizer,
         *,
         rows: int = 0,
@@ -44,7 +44,7 @@ class TorchEngine(Engine):
         super().__init__(self.torch, tokenizer, speculator)
 
     @property
-    def model(self) -> Transformer:
+    def model(self) -> Network:
         return self.torch.model
 
     @property
@@ -60,7 +60,7 @@ class TorchBackend:
 
     kept = 0  # every row of the cache is computed with, also one that is only kept
 
-    def __init__(self, model: Transformer, ids: int, rows: int) -> None:
+    def __init__(self, model: Network, ids: int, rows: int) -> None:
         self.model, self.ids, self.rows = model, ids, rows
         self.context, self.vocab_size = model.config.max_seq_len, model.config.vocab_size
         self.n_embd = model.config.n_embd
@@ -126,7 +126,7 @@ class TorchBackend:
         found: NDArray[np.float32] = logits.float().cpu().numpy()
         return found
 
-    def set_weights(self, model: Transformer) -> None:
+    def set_weights(self, model: Network) -> None:
         self.model = model
 
     def cancel(self) -> None:

@@ -17,9 +17,10 @@ from eyas.data.packing import PackedRows
 from eyas.data.shards import Shards
 from eyas.data.sources import parse_source
 from eyas.errors import EyasError
+from eyas.model.architectures import new_network
 from eyas.model.checkpoint import load_model
-from eyas.model.config import ModelConfig
-from eyas.model.transformer import Transformer
+from eyas.model.config import Arch, ModelConfig
+from eyas.model.network import Network
 from eyas.progress import Progress
 from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
@@ -50,6 +51,7 @@ class PretrainConfig(StageConfig):
     tokenizer: str | None = Field(None, description="Folder or tokenizer.json to use instead of learning one.")
     vocab_size: int = Field(4096, ge=272, description="Vocabulary to learn, special tokens and bytes included.")
     size: str | None = Field(None, description="Parameters, such as 0.3m or 1b (default: 3m, or what --minutes allow).")
+    arch: Arch | None = Field(None, description="Network: transformer, rnn (LSTM) or cnn (default: transformer).")
     minutes: float | None = Field(None, gt=0, description="Wall time for everything; the clock decides when to end.")
     tokens: int | None = Field(None, gt=0, description="Tokens to train on (default: the data once).")
     context: int = Field(512, ge=8, description="Tokens the model can look back on.")
@@ -194,15 +196,17 @@ def _given_tokenizer(config: PretrainConfig) -> Tokenizer | None:
     return None
 
 
-def _model(config: PretrainConfig, tokenizer: Tokenizer, work: Work) -> Transformer:
+def _model(config: PretrainConfig, tokenizer: Tokenizer, work: Work) -> Network:
     if config.init is not None:
         if config.size is not None:
             raise EyasError("--size and --init exclude each other: a model keeps its size")
+        if config.arch is not None:
+            raise EyasError("--arch and --init exclude each other: a model keeps its network")
         model, _ = load_model(resolve_model(config.init))
         if config.context > model.config.max_seq_len:
             raise EyasError(f"--context {config.context} is beyond the model's {model.config.max_seq_len}")
         return model
-    model = Transformer(_shape(config, tokenizer, work))
+    model = new_network(_shape(config, tokenizer, work))
     model.init_weights(config.seed)
     return model
 
@@ -212,7 +216,7 @@ def _shape(config: PretrainConfig, tokenizer: Tokenizer, work: Work) -> ModelCon
     size = config.size
     if size is None and config.minutes is not None:
         size = work.decide("size", _size_for(config.minutes, config.context))
-    return ModelConfig.from_size(size or "3m", vocab_size=vocab_size, max_seq_len=config.context)
+    return ModelConfig.from_size(size or "3m", vocab_size, config.context, config.arch or "transformer")
 
 
 def _seconds_of_training(minutes: float) -> float:

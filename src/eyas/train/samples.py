@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import nn
 
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.text.tokenizer import Tokenizer
 
 
@@ -19,7 +19,7 @@ def sampler(
     def sample(model: nn.Module) -> str:
         was_training = model.training
         model.eval()
-        engine = TorchEngine(cast(Transformer, model), tokenizer)
+        engine = TorchEngine(cast(Network, model), tokenizer)
         settings = Sampling(max_tokens=max_tokens, temperature=0.8, seed=0)
         ends = [tokenizer.endoftext, tokenizer.im_end]
         completion = engine.generate([prompt or [tokenizer.endoftext]], settings, ends)[0]

@@ -17,7 +17,7 @@ from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.files import read_json, write_atomic
 from eyas.model.checkpoint import save_model
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.store.lineage import FILE_NAME as LINEAGE
 from eyas.store.lineage import read_lineage
 from eyas.text.tokenizer import Tokenizer
@@ -65,7 +65,7 @@ class Work:
             write_atomic(path, json.dumps(decisions))
         return decisions[key]
 
-    def publish(self, model: Transformer, tokenizer: Tokenizer, lineage: dict[str, Any], card: str) -> None:
+    def publish(self, model: Network, tokenizer: Tokenizer, lineage: dict[str, Any], card: str) -> None:
         """Write the model folder with its metrics, whole or not at all. Raises EyasError when the disk is full."""
         made = self.folder / "model"
         save_model(made, model, tokenizer, lineage=lineage, card=card, replace=True)
