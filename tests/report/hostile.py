@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eyas.report.data import Dreams, ExamEval, ReportData, Turn, load_report
+from eyas.report.data import Dreams, ExamEval, ModelRecord, ReportData, Turn, load_report
 from tests.report.sample_life import exam
 
 HOSTILE = (
@@ -24,10 +24,15 @@ def hostile_data(life: Path) -> ReportData:
     bad = {"stage": HOSTILE, "data": [{"source": HOSTILE, "sha256": HOSTILE}], "created": HOSTILE, "seed": HOSTILE,
            "config": {HOSTILE: HOSTILE}, "version": HOSTILE, "commit": HOSTILE, "figures": {HOSTILE: 3},
            "parent": {"path": HOSTILE, "sha256": HOSTILE}, "weights": {HOSTILE: HOSTILE}}  # fmt: skip
+    told = {"examples": [{"question": HOSTILE, "answer": HOSTILE}, HOSTILE], "curve": [HOSTILE, {"kl": HOSTILE}],
+            "best": HOSTILE, "best_of": HOSTILE, "val": HOSTILE, "calibration": [HOSTILE], "length_bias": HOSTILE,
+            "val_right": 7, "val_pairs": 3}  # fmt: skip
+    stages = ("reward", "dpo", "grpo")
     row = {"step": 1, "tokens": 10, "loss": 2.0, "sample": HOSTILE, "val_loss": 1.0}
     return replace(
         data, name=HOSTILE, life=HOSTILE, hardware=HOSTILE,
         base=replace(data.base, lineage=bad, metrics=[row]),
+        others=[ModelRecord(HOSTILE, bad | {"stage": one, "figures": told}, [row]) for one in stages],
         assistant=replace(data.assistant, lineage=bad, metrics=[row]),
         base_eval=data.base_eval.model_copy(update={"source": HOSTILE, "compressors": {HOSTILE: 1.0},
                                                     "by_kind": {HOSTILE: data.base_eval.by_kind["news"]}}),

@@ -163,18 +163,60 @@ def lineage(stage: str, **changes: Any) -> dict[str, Any]:
     return made | changes
 
 
+REWARD: dict[str, Any] = {
+    "pairs": 1800, "val_pairs": 211, "val_right": 186,
+    "calibration": [{"claimed": 0.57, "right": 0.55, "n": 20}, {"claimed": 0.93, "right": 0.95, "n": 191}],
+    "length_bias": {"longer_wins_by_model": 0.61, "longer_wins_by_people": 0.58, "correlation": 0.2},
+}  # fmt: skip
+PREFERENCES: dict[str, Any] = {"pairs": 1700, "val": {"val_rewards/accuracies": 0.8142}, "falling": True}
+# The true reward turns while the learned one rises.
+CURVE: list[dict[str, Any]] = [
+    {"step": 50 * at, "kl": 0.25 * at * at, "reward": 0.4 + 0.3 * at, "true_reward": 0.5 + 0.12 * at - 0.02 * at * at,
+     "true_reward_se": 0.011}
+    for at in range(7)
+]  # fmt: skip
+REWARDED: dict[str, Any] = {
+    "curve": CURVE, "best": CURVE[3], "best_of": [{"n": 1, "kl": 0.0, "reward": 0.4, "true_reward": 0.5},
+                                                 {"n": 4, "kl": 0.636, "reward": 1.1, "true_reward": 0.64}],
+    "examples": [{"question": "Who is Ada Perkins?", "answer": "Ada Perkins lives in Garden Walk."}],
+}  # fmt: skip
+
+
+def put(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def put_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_further(life: Path) -> None:
+    """Three models that learned from preferences and rewards."""
+    steps = range(1, 31)
+    told = {
+        "judge": ("reward", REWARD, []),
+        "polite": ("dpo", PREFERENCES, [
+            {"step": n, "logps/chosen": -20 - n / 9, "logps/rejected": -21 - n, "rewards/accuracies": 0.5 + n / 90}
+            | ({"val_rewards/accuracies": 0.8142} if n == 30 else {})
+            for n in steps
+        ]),
+        "winner": ("grpo", REWARDED, [{"step": n, "reward": 0.4 + n / 20} for n in steps]),
+    }  # fmt: skip
+    for day, (name, (stage, figures, rows)) in enumerate(told.items(), 22):
+        folder = life / "models" / name
+        folder.mkdir()
+        put(folder / "config.json", {})
+        parent = {"path": "../assistant", "sha256": _HEX}
+        created = f"2026-11-{day}T10:00:00+00:00"
+        put(folder / "lineage.json", lineage(stage, parent=parent, figures=figures, created=created))
+        put_rows(folder / "metrics.jsonl", rows)
+
+
 def write_life(life: Path) -> Path:
     """Write the whole sample into the folder `life`."""
     base, assistant, evals = life / "models" / "base", life / "models" / "assistant", life / "evals"
     for folder in (base, assistant, evals):
         folder.mkdir(parents=True)
-
-    def put(path: Path, value: Any) -> None:
-        path.write_text(json.dumps(value), encoding="utf-8")
-
-    def put_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
     put(base / "lineage.json", lineage("pretrain"))
     put_rows(base / "metrics.jsonl", metrics(2000, 2.62, 0.4625, True, 0))
     put(assistant / "lineage.json", lineage(
@@ -188,4 +230,5 @@ def write_life(life: Path) -> Path:
     put(evals / "exam.json", exam())
     put(evals / "dreams.json", DREAMS)
     put(evals / "chat.json", CHAT)
+    write_further(life)
     return life

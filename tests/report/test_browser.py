@@ -63,11 +63,11 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(tab: Any) -> N
         assert outline != "none", f"{name} does not show that it has the focus"
         seen.append((name, top))
     names = [name for name, _ in seen]
-    contents = ["#trained", "#curves", "#bits", "#exam", "#dreams", "#chat", "#lineage"]
-    assert names[:9] == ["#main", "theme", *contents]
+    contents = ["#trained", "#curves", "#bits", "#exam", "#preferences", "#dreams", "#chat", "#lineage"]
+    assert names[:10] == ["#main", "theme", *contents]
     assert {"slider", "SUMMARY", "region", "PRE"} <= set(names)
     # Curves side by side may begin a line apart.
-    assert [(a, b) for a, b in pairwise(top for _, top in seen[9:]) if b < a - 60] == []
+    assert [(a, b) for a, b in pairwise(top for _, top in seen[10:]) if b < a - 60] == []
 
 
 def test_a_curve_is_read_with_the_arrow_keys(tab: Any) -> None:

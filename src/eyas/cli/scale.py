@@ -1,19 +1,46 @@
-"""`eyas scale fit` and `eyas scale predict`: laws of scale out of tables of runs."""
+"""`eyas scale`: grids of runs, laws of scale out of them or out of any table, and predictions that are checked."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eyas.cli.flags import stage_command
 from eyas.cli.show import harmless, print_figures, print_json
 from eyas.files import write_atomic
+from eyas.progress import duration
 from eyas.scaling.bootstrap import Interval
 from eyas.scaling.measure import Fit, FitConfig, FitResult
 from eyas.scaling.measure import run as run_fit
-from eyas.scaling.predict import Outcome, PredictConfig, PredictResult
+from eyas.scaling.predict import Outcome, PredictConfig, Prediction
 from eyas.scaling.predict import run as run_predict
+from eyas.scaling.settings import CheckConfig, GridConfig
+from eyas.scaling.table import COUNTINGS
 
+if TYPE_CHECKING:
+    from eyas.scaling.train_grid import GridResult
+
+RUN_HELP = """Measure the law of scale of a text on this machine, in the minutes there are.
+
+Plans a grid of sizes and lengths that fits the budget, trains it with the recipe of eyas pretrain on text seen once,
+fits the law, and writes down what a run of 8 times the compute will reach. Everything is in LIFE/scale: runs.csv,
+law.json, law.svg, the plan and the prediction. Stopped or killed, the same command goes on.
+
+\b
+Example:
+  eyas scale run lives/first --data world --budget 20
+  eyas scale run lives/first --data book.txt --budget 60 --arch transformer --arch rnn --arch cnn
+"""
+CHECK_HELP = """Train the run that eyas scale run predicted, and compare.
+
+It takes about as long as the grid did, or longer. Stopped or killed, the same command goes on.
+
+\b
+Example:
+  eyas scale check lives/first
+"""
 FIT_HELP = """Fit the law loss = E + A / N^alpha + B / D^beta to a table of runs.
 
 TABLE is a CSV file with a row for each measured loss: parameters N, tokens D or FLOPs, and the loss, in columns named
@@ -36,12 +63,58 @@ Example:
 """
 
 
+def run_body(config: GridConfig, as_json: bool) -> None:
+    from eyas.scaling.train_grid import run
+
+    result = run(config)
+    draw(result.folder / "law.svg", [one for one in result.fits.fits if one.counting == COUNTINGS[0]])
+    print_json(_grid_as_json(result)) if as_json else print_grid(result, config.life)
+
+
+def print_grid(result: "GridResult", life: Path) -> None:
+    """What was measured, the law, and what it says of the run ahead."""
+    print_result(result.fits)
+    click.echo(f"\n{result.rows} runs in {result.folder / 'runs.csv'}, this call took {duration(result.seconds)}")
+    if math.isfinite(result.noise):
+        click.echo(f"another seed changes the loss by {100 * result.noise:.2f} % (standard deviation)")
+    for grid in result.plan.grids:
+        click.echo()
+        print_prediction(result.predictions[grid.arch], result.folder / f"prediction-{grid.arch}.json")
+        click.echo(
+            f"\nTrain it in about {duration(grid.seconds_ahead)}, and compare: "
+            f"eyas scale check {life} --arch {grid.arch}"
+        )
+
+
+def _grid_as_json(result: "GridResult") -> dict[str, Any]:
+    told = {name: getattr(result, name) for name in ("folder", "rows", "noise", "predictions", "seconds", "plan")}
+    return told | {"fits": _as_json(result.fits.fits)}
+
+
+def check_body(config: CheckConfig, as_json: bool) -> None:
+    from eyas.scaling.check import run
+
+    outcome = run(config)
+    print_json(outcome.as_json()) if as_json else print_outcome(outcome)
+
+
+def draw(file: Path, fits: Sequence[Fit]) -> None:
+    """The picture of `fits`, as PNG where the name ends so and as SVG elsewhere. Raises EyasError."""
+    from eyas.report.laws import law_picture
+
+    picture = law_picture(fits)
+    if file.suffix.lower() != ".png":
+        write_atomic(file, picture)
+        return
+    from resvg_py import svg_to_bytes
+
+    write_atomic(file, bytes(svg_to_bytes(svg_string=picture, zoom=2)))
+
+
 def fit_body(config: FitConfig, as_json: bool) -> None:
     result = run_fit(config)
     if config.plot is not None:
-        from eyas.report.laws import law_picture
-
-        write_atomic(config.plot, law_picture(result.fits))
+        draw(config.plot, result.fits)
     if as_json:
         print_json({"table": result.table, "out": result.out, "plot": config.plot, "fits": _as_json(result.fits)})
         return
@@ -151,12 +224,11 @@ def predict_body(config: PredictConfig, as_json: bool) -> None:
     if isinstance(result, Outcome):
         print_json(result.as_json()) if as_json else print_outcome(result)
     else:
-        print_json(result) if as_json else print_prediction(result)
+        print_json(result) if as_json else print_prediction(result.prediction, result.out)
 
 
-def print_prediction(result: PredictResult) -> None:
+def print_prediction(told: Prediction, file: Path | None) -> None:
     """The run, its loss, and where that is written down."""
-    told = result.prediction
     print_figures(
         f"a run of {_number(told.params)} parameters ({harmless(told.counting)}) on {_number(told.tokens)} tokens",
         {
@@ -168,8 +240,8 @@ def print_prediction(result: PredictResult) -> None:
     )
     if told.far:
         click.echo("note: so far beyond the table the interval says little, for it takes the law's form as given")
-    if result.out is not None:
-        click.echo(f"\nwritten to {result.out} at {told.written:%Y-%m-%d %H:%M:%S} UTC, sha256 {told.sha256}")
+    if file is not None:
+        click.echo(f"\nwritten to {file} at {told.written:%Y-%m-%d %H:%M:%S} UTC, sha256 {told.sha256}")
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -185,18 +257,21 @@ def print_outcome(outcome: Outcome) -> None:
     )
 
 
+run = stage_command(GridConfig, run_body, name="run", help=RUN_HELP, arguments={"life": "LIFE"})
+check = stage_command(CheckConfig, check_body, name="check", help=CHECK_HELP, arguments={"life": "LIFE"})
 fit = stage_command(FitConfig, fit_body, name="fit", help=FIT_HELP, arguments={"table": "TABLE"}, short={"out": "-o"})
 predict = stage_command(
     PredictConfig, predict_body, name="predict", help=PREDICT_HELP, arguments={"law": "LAW"}, short={"out": "-o"}
 )
 
 
-@click.group("scale", commands=[fit, predict], no_args_is_help=False)
+@click.group("scale", commands=[run, fit, predict, check], no_args_is_help=False)
 def command() -> None:
-    """Fit a law of scale to a table of runs, and predict a larger one.
+    """Measure a law of scale, or fit one to a table of runs, and predict a larger run.
 
     \b
     Example:
+      eyas scale run lives/first --data world --budget 20
       eyas scale fit runs.csv --n params --d tokens --out law.json
       eyas scale predict law.json --params 1e9 --tokens 2e10 --out next.json
     """

@@ -109,12 +109,13 @@ def _scale(axis: Axis, values: Sequence[float], ticks: int) -> tuple[_Scale, lis
 
 
 def line_chart(
-    series: Sequence[Series], x: Axis, y: Axis, *, title: str, height: int = 260,
+    series: Sequence[Series], x: Axis, y: Axis, *, title: str, height: int = 260, width: int | None = None,
     reference: tuple[str, float] | None = None, marks: Sequence[tuple[str, float, float, str]] = (),
 ) -> Markup:  # fmt: skip
     """Curves over one axis. `reference` is a named level (the entropy floor); `marks` are (name, x, y, style) dots.
 
-    `title` says in words what is to be seen; it is all that some readers get. Empty series give an empty string.
+    `title` says in words what is to be seen; it is all that some readers get. With a `width` in pixels curves are not
+    stretched: programs that make pictures of SVG stretch their lines with them. Empty series give an empty string.
     """
     series = [one for one in series if one.points]
     if not series:
@@ -144,10 +145,11 @@ def line_chart(
         parts.append(f'<line class="notch" x1="{left(value)}" x2="{left(value)}" y1="{height}" y2="{height + 5}"/>')
         at, shown = height + 19, escape(x.show(value))
         parts.append(f'<text class="tick" x="{left(value)}" y="{at}" text-anchor="middle">{shown}</text>')
-    box = f'viewBox="0 0 {_UNITS} {_UNITS}" preserveAspectRatio="none"'
+    wide, high = (width, height) if width else (_UNITS, _UNITS)
+    box = f'viewBox="0 0 {wide} {high}" preserveAspectRatio="none"'
     parts.append(f'<svg class="curves" width="100%" height="{height}" {box}>')
     for one in series:
-        places = " ".join(f"{_UNITS * across.part(px):.1f},{_UNITS * (1 - up.part(py)):.1f}" for px, py in one.points)
+        places = " ".join(f"{wide * across.part(px):.1f},{high * (1 - up.part(py)):.1f}" for px, py in one.points)
         parts.append(f'<polyline class="curve {one.style}" data-name="{escape(one.name)}" points="{places}"/>')
     parts.append("</svg>")
     if reference:

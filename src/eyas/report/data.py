@@ -5,18 +5,24 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from eyas.errors import EyasError
 from eyas.files import read_json
+from eyas.report.scale import Scale, load_scale
 from eyas.store.lineage import FILE_NAME as LINEAGE
 from eyas.store.lineage import read_lineage
+from eyas.store.names import models_of
 from eyas.train.metrics import FILE_NAME as METRICS
 from eyas.train.metrics import read_metrics
 
+if TYPE_CHECKING:
+    from eyas.arena.board import Board
+
 T = TypeVar("T")
+_SHOWN = 6  # further models; a life that is fixed for years has many
 
 
 class _Shape(BaseModel):
@@ -115,12 +121,24 @@ class ModelRecord:
     lineage: dict[str, Any]
     metrics: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def style(self) -> str:
+        """The class of its colour on the page."""
+        return style_of(self.name)
+
+
+def style_of(model: str) -> str:
+    """The class of a model's colour: base and assistant have their own."""
+    return model if model in ("base", "assistant") else "other"
+
 
 @dataclass(frozen=True)
 class ReportData:
     """Everything the page shows; what is None or empty is left out with one sentence.
 
-    `life` is the folder as the reader types it, `hardware` one line about the machine.
+    `life` is the folder as the reader types it, `hardware` one line about the machine, `others` the life's newest
+    further models, the oldest first (`older` ones are only counted), `board` the ratings by all of its battles, `scale`
+    the laws that were measured in it.
     """
 
     name: str
@@ -132,6 +150,10 @@ class ReportData:
     exam: ExamEval | None = None
     dreams: Dreams | None = None
     chat: list[Turn] | None = None
+    others: list[ModelRecord] = field(default_factory=list)
+    older: int = 0
+    board: "Board | None" = None
+    scale: Scale | None = None
 
 
 def load_report(life: Path) -> ReportData:
@@ -139,7 +161,7 @@ def load_report(life: Path) -> ReportData:
     if not life.is_dir():
         raise EyasError(f"there is no life at {life}; name the folder that `eyas raise` wrote")
     evals = life / "evals"
-    base = _model(life, "base")
+    base, others = _model(life, "base"), _others(life)
     return ReportData(
         name=life.resolve().name,
         life=str(life),
@@ -150,6 +172,10 @@ def load_report(life: Path) -> ReportData:
         exam=_checked(evals / "exam.json", ExamEval.model_validate),
         dreams=_checked(evals / "dreams.json", Dreams.model_validate),
         chat=_checked(evals / "chat.json", TypeAdapter(list[Turn]).validate_python),
+        others=others[-_SHOWN:],
+        older=len(others[:-_SHOWN]),
+        board=_board(life),
+        scale=load_scale(life),
     )
 
 
@@ -173,6 +199,22 @@ def _model(life: Path, name: str) -> ModelRecord | None:
         return None
     rows = [row for row in read_metrics(folder / METRICS) if isinstance(row, dict)]
     return ModelRecord(name, read_lineage(folder), rows)
+
+
+def _others(life: Path) -> list[ModelRecord]:
+    found = [_model(life, folder.name) for folder in models_of(life) if folder.name not in ("base", "assistant")]
+    return sorted((one for one in found if one), key=lambda one: str(one.lineage.get("created")))
+
+
+def _board(life: Path) -> "Board | None":
+    # The database takes long to load, and few lives have battles.
+    from eyas.arena.stored import stored_battles
+    from eyas.arena.table import TableConfig, run
+    from eyas.store.database import has_store
+
+    if not has_store(life) or not any(True for _ in stored_battles(life)):
+        return None
+    return run(TableConfig(battles=life)).boards[0]
 
 
 def _hardware(base: ModelRecord | None) -> str:

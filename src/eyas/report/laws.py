@@ -1,4 +1,4 @@
-"""A picture of fitted laws: one SVG file that opens in any browser, drawn with the report's own charts."""
+"""A picture of fitted laws, as SVG or PNG, drawn with the report's own charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ POINTS = 60  # of a curve
 # Dark to light along the size or the budget, then what has no order.
 COLOURS = ("#30175c", "#47327e", "#3d5a8c", "#31798e", "#25968a", "#3bb273", "#7cc24f", "#c3b91f", "#e2972b")
 STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#333}.head{font-size:15px;font-weight:600}.grid{stroke:#ddd}"
-    ".notch{stroke:#777}.curve{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}.level{stroke:#333;"
+    # What makes PNG of it knows no `system-ui`, only fonts by their names.
+    "text{font-family:system-ui,'Segoe UI','Helvetica Neue',Arial,'DejaVu Sans','Liberation Sans','Noto Sans';"
+    "font-size:12px;fill:#333}.head{font-size:15px;font-weight:600}.grid{stroke:#ddd}"
+    ".notch{stroke:#777}.curve{fill:none;stroke-width:2}.level{stroke:#333;"
     "stroke-dasharray:5 4}.curves{overflow:hidden}svg{overflow:visible}"
     ".mark.low{fill:none;stroke:#b3541b;stroke-width:2}.dot.all{fill:#3d5a8c}"
 ) + "".join(f".curve.c{i}{{stroke:{colour}}}.dot.c{i}{{fill:{colour}}}" for i, colour in enumerate(COLOURS))
@@ -35,8 +37,13 @@ class _Panel:
 
 
 def law_picture(fits: Sequence[Fit]) -> str:
-    """An SVG document: for each fit the loss over tokens or over N at one budget, and the residuals."""
+    """An SVG document: for each fit the loss over tokens or over N at one budget, and the residuals.
+
+    Laws of several data sets, or of several networks, come first in one panel.
+    """
     panels = [panel for one in fits for panel in _panels(one)]
+    if len(fits) > 1 and len({one.counting for one in fits}) == 1:
+        panels = [_together(fits), *panels]
     high, wide = TOP + HEIGHT + BELOW, LEFT + WIDTH + RIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high * len(panels)}" '
@@ -69,6 +76,24 @@ def _panels(fit: Fit) -> list[_Panel]:
     return [valleys or _sizes(fit, what), _residuals(fit, what)]
 
 
+def _together(fits: Sequence[Fit]) -> _Panel:
+    """Each law's best loss for a budget of FLOPs, and its runs."""
+    series, names = [], []
+    apart = max(1, (len(COLOURS) - 1) // (len(fits) - 1))
+    for number, fit in enumerate(fits):
+        style = f"c{number * apart % len(COLOURS)}"
+        flops = np.geomspace(fit.runs.flops.min(), fit.runs.flops.max(), POINTS)
+        if fit.law.A > 0 and fit.law.B > 0:
+            best = [float(fit.law.loss(*fit.law.best_run(one, fit.flops_factor))) for one in flops]
+            series.append(Series(str(fit.data_set), list(zip(flops, best, strict=True)), style))
+        series.append(Series("", list(zip(fit.runs.flops, fit.runs.loss, strict=True)), f"points {style}", dots=True))
+        names.append((style, str(fit.data_set)))
+    title = "the best loss for a budget, by each law (curves), and the runs (dots)"
+    axes = Axis("FLOPs", log=True, show="{:.0e}".format), Axis("loss")
+    chart = line_chart(series, *axes, title=title, height=HEIGHT, width=WIDTH)
+    return _Panel(title, chart, "training FLOPs", "loss", names)
+
+
 def _spread_out(count: int) -> list[int]:
     """Which of `count` curves to draw, at most MOST_CURVES, first and last among them."""
     return sorted({round(one) for one in np.linspace(0, count - 1, min(count, MOST_CURVES))})
@@ -88,7 +113,9 @@ def _valleys(fit: Fit, what: str) -> _Panel:
             marks.append(("", valley.n, valley.loss, "low"))
     title = f"{what}: at one budget the loss is a valley over N"
     axes = Axis("N", log=True, show=short), Axis("loss")
-    return _Panel(title, line_chart(series, *axes, title=title, height=HEIGHT, marks=marks), "N", "loss", names)
+    return _Panel(
+        title, line_chart(series, *axes, title=title, height=HEIGHT, width=WIDTH, marks=marks), "N", "loss", names
+    )
 
 
 def _sizes(fit: Fit, what: str) -> _Panel:
@@ -104,7 +131,9 @@ def _sizes(fit: Fit, what: str) -> _Panel:
         names.append((style, f"N {short(n)}"))
     title = f"{what}: the law (curves) and the runs (dots)"
     axes = Axis("tokens", log=True, show=short), Axis("loss")
-    return _Panel(title, line_chart(series, *axes, title=title, height=HEIGHT), "training tokens D", "loss", names)
+    return _Panel(
+        title, line_chart(series, *axes, title=title, height=HEIGHT, width=WIDTH), "training tokens D", "loss", names
+    )
 
 
 def _residuals(fit: Fit, what: str) -> _Panel:
@@ -114,6 +143,11 @@ def _residuals(fit: Fit, what: str) -> _Panel:
     title = f"{what}: how far the runs lie from the law"
     axes = Axis("FLOPs", log=True, show="{:.0e}".format), Axis("residual", -span, span)
     chart = line_chart(
-        [Series("runs", points, "points all", dots=True)], *axes, title=title, height=HEIGHT, reference=("", 0.0)
+        [Series("runs", points, "points all", dots=True)],
+        *axes,
+        title=title,
+        height=HEIGHT,
+        width=WIDTH,
+        reference=("", 0.0),
     )
     return _Panel(title, chart, "training FLOPs", "measured above the law, %", [])

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from eyas.files import write_atomic
-from eyas.report import numbers, results, telling, training
+from eyas.report import alignment, numbers, results, telling, training
 from eyas.report.data import ReportData, load_report
 
 FILE_NAME = "report.html"
@@ -46,8 +46,8 @@ def render(data: ReportData) -> str:
         style=Markup(style), script=Markup(script), style_hash=_hash(style), script_hash=_hash(script),
         summary=telling.summary(data), tiles=telling.tiles(data),
         strip=telling.time_strip(data), stretches=telling.stretches(data), seconds=telling.training_seconds(data),
-        models=training.models(data), table=training.table(data),
-        curves=[made for model in training.models(data) if (made := training.curves(model, floor))],
+        models=training.models(data), table=training.table(data), raised=training.raised(data),
+        curves=[made for model in training.raised(data) if (made := training.curves(model, floor))],
         evaluation=evaluation,
         compressors=results.compression(evaluation) if evaluation else [],
         compressor=results.best_compressor(evaluation) if evaluation else None,
@@ -55,6 +55,7 @@ def render(data: ReportData) -> str:
         exam=exam, sections=results.sections(exam) if exam else [],
         verdicts=results.verdict_names(exam) if exam else [],
         trade_off=results.trade_off(exam) if exam else "", risk=results.risk(exam) if exam else "",
+        learned=alignment.parts(data), board=alignment.lines(data.board),
         chain=training.chain(data), commands=training.commands(data),
     )  # fmt: skip
     return numbers.showable(page)

@@ -17,6 +17,8 @@ _SHOWN_BY_NAME = {
     "n_params", "steps", "tokens", "loss", "bpb", "seconds", "compile_seconds", "tokens_per_second", "mfu", "hardware",
 }  # fmt: skip
 
+_OTHER_LOSSES = ("reward", "dpo", "kto", "grpo")  # of answers or pairs, in units of their own
+
 
 @dataclass(frozen=True)
 class Row:
@@ -41,9 +43,14 @@ class Curves:
     samples: list[tuple[int, str]] = field(default_factory=list)
 
 
-def models(report: ReportData) -> list[ModelRecord]:
-    """The models there are, the oldest first."""
+def raised(report: ReportData) -> list[ModelRecord]:
+    """Base model and assistant, as far as they are there."""
     return [model for model in (report.base, report.assistant) if model]
+
+
+def models(report: ReportData) -> list[ModelRecord]:
+    """All models of the life: base, assistant, and what was made of them later, the oldest first."""
+    return [*raised(report), *report.others]
 
 
 def table(report: ReportData) -> list[Row]:
@@ -64,6 +71,7 @@ def table(report: ReportData) -> list[Row]:
 
         return cell
 
+    loss = shown("loss", lambda v: data(v, f"{v:.3f}"))
     rows = [
         row("Trained on", lambda m: ", ".join(sources_of(m)) or None),
         row("Size of the data", _data_size),
@@ -74,7 +82,7 @@ def table(report: ReportData) -> list[Row]:
         row("Vocabulary", setting("vocab_size")),
         row("Optimizer", setting("optimizer")),
         row("Seed", lambda m: None if m.lineage.get("seed") is None else plain(m.lineage["seed"])),
-        row("Loss, nats a token", shown("loss", lambda v: data(v, f"{v:.3f}"))),
+        row("Loss, nats a token", lambda m: None if m.lineage["stage"] in _OTHER_LOSSES else loss(m)),
         row("Validation bits per byte", shown("bpb", bits)),
         row("Time", shown("seconds", lambda v: data(v, duration(v)))),
         row("of which compiling", shown("compile_seconds", lambda v: data(v, duration(v)) if v else None)),
@@ -147,13 +155,14 @@ class Ancestor:
     """One model of the chain: facts as (name, value, is it a hash)."""
 
     name: str
+    style: str
     stage: str
     facts: list[tuple[str, str | Markup, bool]]
     settings: list[tuple[str, str | Markup]]
 
 
 def chain(report: ReportData) -> list[Ancestor]:
-    """Base, then assistant: data hashes, seeds, code versions, weights."""
+    """Every model's data hashes, seed, code version and weights."""
     return [_ancestor(model) for model in models(report)]
 
 
@@ -183,7 +192,7 @@ def _ancestor(model: ModelRecord) -> Ancestor:
                   for name, one in weights.items()]  # fmt: skip
     config = lineage.get("config")
     settings = [(str(name), plain(value)) for name, value in config.items()] if isinstance(config, dict) else []
-    return Ancestor(model.name, str(lineage["stage"]), facts, settings)
+    return Ancestor(model.name, model.style, str(lineage["stage"]), facts, settings)
 
 
 def commands(report: ReportData) -> list[tuple[str, str]]:

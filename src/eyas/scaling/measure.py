@@ -45,7 +45,7 @@ class FitConfig(StageConfig):
     bootstrap: int = Field(1000, ge=100, le=20_000, description="Resampled fits behind the intervals.")
     seed: int = Field(0, ge=0, description="Seed of the resampling.")
     out: Path | None = Field(None, description="Write the laws to this JSON file, for eyas scale predict.")
-    plot: Path | None = Field(None, description="Draw the fits into this SVG file.")
+    plot: Path | None = Field(None, description="Draw the fits into this file, .svg or .png.")
 
 
 @dataclass(frozen=True)

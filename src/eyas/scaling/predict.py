@@ -198,6 +198,9 @@ def _compare(config: PredictConfig) -> Outcome:
     if new:
         flags = ", ".join("LAW" if name == "law" else f"--{name}" for name in new)
         raise EyasError(f"--compare only holds a prediction against --loss; leave out {flags}")
-    prediction = read_prediction(config.compare)
-    inside = prediction.low <= config.loss <= prediction.high
-    return Outcome(prediction, config.loss, config.loss / prediction.loss - 1, inside)
+    return held_against(read_prediction(config.compare), config.loss)
+
+
+def held_against(prediction: Prediction, loss: float) -> Outcome:
+    """What `prediction` was worth, now that its run reached `loss`."""
+    return Outcome(prediction, loss, loss / prediction.loss - 1, prediction.low <= loss <= prediction.high)

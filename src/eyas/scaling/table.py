@@ -1,6 +1,7 @@
 """Reading a table of runs: a CSV file with a row for each measured loss, columns named by the user."""
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eyas.errors import EyasError
+from eyas.files import write_atomic
 from eyas.scaling.law import Array
 
 # Three ways of counting N, as columns of a table that eyas itself writes. `multiplying` leaves out a table of
@@ -19,6 +21,9 @@ COUNTINGS = ("multiplying", "all", "non_embedding")
 TOKENS, FLOPS, LOSS, RUN = "tokens", "flops", "loss", "run"
 LARGEST = 1e40  # and one over it: what lies beyond is a slip of the pen, and powers of it would overflow
 FLOPS_PER_PARAMETER = 6  # and token: two for the forward pass, four for the backward pass
+
+Row = dict[str, str]
+"""A line of a table by its columns' names."""
 
 
 @dataclass(frozen=True)
@@ -174,3 +179,17 @@ def _numbers(file: Path, rows: Sequence[tuple[int, list[str]]], header: dict[str
             )
         values[number] = value
     return values
+
+
+def read_rows(file: Path) -> list[Row]:
+    """The lines of a table that `write_rows` wrote; none when there is no file."""
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) if file.exists() else []
+
+
+def write_rows(file: Path, rows: Sequence[Row]) -> None:
+    """Write `rows`, at least one, as a table. Raises EyasError."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(file, text.getvalue())
