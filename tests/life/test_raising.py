@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from eyas.errors import EyasError
-from eyas.life import RaiseConfig, people_for, run
+from eyas.life.raising import run
+from eyas.life.settings import RaiseConfig, people_for
 
 SMALL = {"minutes": 0.25, "people": 8, "questions": 2, "size": "0.3m", "context": 128}
 FLAGS = ["--minutes", "0.25", "--people", "8", "--questions", "2", "--size", "0.3m", "--context", "128"]

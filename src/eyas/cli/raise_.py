@@ -7,7 +7,8 @@ import click
 from eyas.cli.flags import stage_command
 from eyas.cli.show import print_figures, print_json
 from eyas.evals.exam import SECTIONS
-from eyas.life import RaiseConfig, run
+from eyas.life.raising import run
+from eyas.life.settings import RaiseConfig
 from eyas.progress import duration
 
 HELP = """Raise a life: text, tokenizer, base model, assistant, exam, report.
