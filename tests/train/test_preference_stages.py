@@ -18,12 +18,15 @@ from eyas.data.pairs import preferences
 from eyas.errors import EyasError
 from eyas.model.checkpoint import load_model, load_reward
 from eyas.runtime.opening import open_engine
+from eyas.store.database import open_store
 from eyas.store.lineage import read_lineage
+from eyas.store.tables import Comparison
 from eyas.text.chat import render
 from eyas.train import align, reward
 from eyas.train.align_config import AlignConfig
 from eyas.train.pair_stage import read_pairs
 from eyas.train.reward import RewardConfig
+from eyas.train.work import Work
 from tests.train.small import WORDS
 
 QUICK: dict[str, Any] = {"batch_size": 4, "epochs": 4, "lr": 0.002, "matrix_lr": 0.01, "compile": "off", "quiet": True}
@@ -133,10 +136,39 @@ def test_a_prompt_is_never_on_both_sides(base: Path, tmp_path: Path) -> None:
     ]
     model, tokenizer = load_model(base)
     config = AlignConfig(model=str(base), out=tmp_path / "new", data=[str(write(tmp_path / "rows.jsonl", rows))])
-    data = read_pairs(config, model, "pair", partial(preferences, tokenizer))
+    data = read_pairs(config, model, "pair", partial(preferences, tokenizer), Work(config.out, config))
     assert data.val is not None
     train, val = ({tokenizer.decode(pair.first.ids) for pair in part.pairs} for part in (data.train, data.val))
     assert train and val and not train & val
+
+
+def test_a_lifes_votes_are_read_once_for_a_run(base: Path, tmp_path: Path) -> None:
+    life = tmp_path / "life"
+    life.mkdir()
+
+    def vote(number: int, winner: str = "model_a") -> None:
+        store = open_store(life)
+        with store.session() as session:
+            asked = [{"role": "user", "content": f"say {number}"}]
+            session.add(
+                Comparison(
+                    prompt=asked, answer_a="cat", answer_b="dog", model_a="x", model_b="y", winner=winner, judge="Ann",
+                    message_a="gone", message_b="gone",
+                )
+            )  # fmt: skip
+        store.close()
+
+    for number in range(30):
+        vote(number, "model_a" if number else "tie")
+    model, tokenizer = load_model(base)
+    config = AlignConfig(model=str(base), out=tmp_path / "new", data=[str(life)])
+    first = read_pairs(config, model, "pair", partial(preferences, tokenizer), Work(config.out, config))
+    vote(30)
+    again = read_pairs(config, model, "pair", partial(preferences, tokenizer), Work(config.out, config))
+    assert first.val is not None and len(first.train.pairs) + len(first.val.pairs) == 29
+    assert again.train.pairs == first.train.pairs, "a resumed run reads what the killed one read"
+    assert first.left_out == again.left_out == {"undecided vote": 1}
+    assert first.sources == again.sources and first.sources[0]["source"] == str(life)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_a_batch_holds_what_was_drawn_with_the_probability_it_was_drawn_by(undec
         mine = token_logprobs(hidden, model.lm_head.weight, targets[asked])
     assert torch.allclose(mine, batch["old"].flatten()[asked], atol=1e-3)
     assert not batch["advantage"].flatten()[targets == IGNORED].any(), "prompts are not trained on"
+    assert (batch["targets"] != IGNORED).any(dim=1).all(), "no row is empty"
 
 
 def test_batches_of_one_number_and_weights_are_one(undecided: Path) -> None:
@@ -81,7 +82,7 @@ def test_equal_rewards_move_nothing(undecided: Path) -> None:
     batch = Rollouts(model, engine_of(model, tokenizer, rows=12), Pick("never said"), SETTINGS).batch(0)
     loss, metrics = grpo_loss(model, batch, 0.2, 0.28)
     loss.backward()
-    assert metrics["frac_reward_zero_std"] == 1 and float(loss.detach()) == 0
+    assert metrics["frac_reward_zero_std"] == 1 and float(loss.detach()) == 0 and len(batch["tokens"]) == 1
     assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
 

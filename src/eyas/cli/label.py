@@ -190,10 +190,9 @@ def _draft(life: Path, store: "Store", who: str, most: int, url: str | None, mod
 
 
 def _desk(life: Path, store: "Store", url: str | None, model: str | None) -> "Desk":
-    from eyas.flywheel.drafts import Desk
-    from eyas.flywheel.remote import Remote
+    from eyas.flywheel.drafts import Desk, draft_remote
 
-    return Desk(life, store, Remote(url, model) if url and model else None)
+    return Desk(life, store, draft_remote(url, model) if url and model else None)
 
 
 def _speaker(life: Path, store: "Store") -> "Speaker":

@@ -20,7 +20,7 @@ from eyas.train.logprobs import sequence_logprobs
 from eyas.train.metrics import FILE_NAME as METRICS
 from eyas.train.metrics import read_metrics
 from eyas.train.objectives import Batch, Metrics, Objective
-from eyas.train.pair_stage import data_entries, read_pairs, train_on_pairs
+from eyas.train.pair_stage import read_pairs, train_on_pairs
 from eyas.train.preferences import Answers, Loss, dpo, kto
 from eyas.train.trainer import to_tensors
 from eyas.train.work import Work, carry_out
@@ -56,12 +56,12 @@ def _train(config: AlignConfig, work: Work, ranks: Ranks, started: float) -> dic
     model.to(machine.best_device())
     beta = 0.1 if config.beta is None else config.beta
     if config.method == "dpo":
-        data = read_pairs(config, model, "pair", partial(preferences, tokenizer))
+        data = read_pairs(config, model, "pair", partial(preferences, tokenizer), work)
         objective: Objective = partial(
             dpo_loss, beta=beta, loss=config.loss, per_token=config.per_token, sft_weight=config.sft_weight
         )
     else:
-        data = read_pairs(config, model, "label", partial(thumbs, tokenizer))
+        data = read_pairs(config, model, "label", partial(thumbs, tokenizer), work)
         objective = partial(kto_loss, beta=beta)
     for name, part in (("train", data.train), ("val", data.val)):
         if part is not None:
@@ -71,9 +71,8 @@ def _train(config: AlignConfig, work: Work, ranks: Ranks, started: float) -> dic
     told = read_metrics(work.train / METRICS)
     figures |= {"left_out": data.left_out, "val": _last_validation(told), "falling": _falling(told)}
     if ranks.first:
-        entries = data_entries(config.data)
         lineage = new_lineage(
-            config.method, config, out=config.out, parent=parent, data=entries, seed=config.seed, figures=figures
+            config.method, config, out=config.out, parent=parent, data=data.sources, seed=config.seed, figures=figures
         )
         card = f"Made from {parent.name} by {config.method.upper()} on {figures['pairs']:,} preferences.\n"
         work.publish(model.eval(), tokenizer, lineage, card)

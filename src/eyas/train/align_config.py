@@ -10,12 +10,11 @@ from eyas.train.preferences import Loss
 
 _PAIRS = {"loss", "per_token", "sft_weight"}
 _ROWS = {
-    "data", "epochs", "context", "batch_size", "accumulate", "optimizer", "weight_decay", "warmup", "decay",
-    "val_fraction", "eval_every", "skip_bad",
+    "epochs", "context", "batch_size", "accumulate", "optimizer", "weight_decay", "warmup", "decay", "val_fraction",
 }  # fmt: skip
 _ROLLOUTS = {
-    "reward", "steps", "problems", "group", "max_tokens", "temperature", "clip_low", "clip_high", "scale_rewards",
-    "examined",
+    "reward", "truth", "steps", "problems", "group", "max_tokens", "temperature", "clip_low", "clip_high",
+    "scale_rewards", "examined",
 }  # fmt: skip
 _FOREIGN = {"dpo": _ROLLOUTS, "kto": _ROLLOUTS | _PAIRS, "grpo": _ROWS | _PAIRS}
 
@@ -26,13 +25,18 @@ class AlignConfig(PairStageConfig):
     method: Literal["dpo", "kto", "grpo"] = Field(
         "dpo", description="dpo learns from pairs, kto from single thumbs, grpo from rewards of what it tries."
     )
-    data: list[str] = Field([], description="File or folder of preference rows (dpo, kto); may be repeated.")
+    data: list[str] = Field(
+        [], description="File or folder of preference rows, or of prompts for reward models (grpo); may be repeated."
+    )
     beta: float | None = Field(None, ge=0, description="Price of moving away from the start (default: 0.1; grpo: 0).")
     loss: Loss = Field("sigmoid", description="Of dpo: sigmoid, or ipo with its bounded aim.")
     per_token: bool = Field(False, description="Of dpo: average over an answer's tokens (length-normalised).")
     sft_weight: float = Field(0.0, ge=0, description="Of dpo: weight of the chosen answers' own likelihood.")
-    reward: list[str] = Field([], description="Of grpo: verify:TASK; several take turns.")
-    steps: int = Field(100, ge=1, description="Of grpo: steps, each with rollouts of its own.")
+    reward: list[str] = Field(
+        [], description="Of grpo: verify:TASK (several take turns), or a reward model NAME[:weight], which is added."
+    )
+    truth: list[str] = Field([], description="Of grpo: verify:TASK that brings problems, measured but not rewarded.")
+    steps: int = Field(200, ge=1, description="Of grpo: steps, each with rollouts of its own.")
     problems: int = Field(16, ge=1, description="Of grpo: problems a step.")
     group: int = Field(8, ge=2, description="Of grpo: answers to each problem.")
     max_tokens: int = Field(64, ge=1, description="Of grpo: longest answer.")

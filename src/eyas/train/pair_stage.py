@@ -14,9 +14,10 @@ from eyas.config import StageConfig
 from eyas.data.documents import Tally
 from eyas.data.pairs import Pair, PairRows
 from eyas.data.rows import read_rows, row_files
+from eyas.data.stored_pairs import is_life, stored_rows
 from eyas.errors import EyasError
-from eyas.files import sha256_file
-from eyas.model.transformer import Transformer
+from eyas.files import sha256_file, write_atomic
+from eyas.model.network import Network
 from eyas.progress import Progress
 from eyas.train import device as machine
 from eyas.train.objectives import Objective
@@ -33,7 +34,7 @@ class PairStageConfig(StageConfig):
 
     model: str = Field(description="Model to start from.")
     out: Path = Field(description="Model folder to write.")
-    data: list[str] = Field(min_length=1, description="File or folder of preference rows; may be repeated.")
+    data: list[str] = Field(min_length=1, description="Preference rows: a file, a folder or a life; may be repeated.")
     epochs: float = Field(1.0, gt=0, description="Times every pair is read.")
     minutes: float | None = Field(None, gt=0, description="Wall time instead of --epochs.")
     context: int | None = Field(None, ge=8, description="Tokens a row (default: the model's context).")
@@ -58,15 +59,16 @@ class PairStageConfig(StageConfig):
 
 @dataclass(frozen=True)
 class PairData:
-    """The pairs to train on, those held out (None: none), and what was left out on the way."""
+    """The pairs to train on, those held out (None: none), what was left out on the way, and lineage's `sources`."""
 
     train: PairRows
     val: PairRows | None
     left_out: dict[str, int]
+    sources: list[dict[str, Any]]
 
 
 def read_pairs(
-    config: PairStageConfig, model: Transformer, want: str, pairs_of: Callable[[list[Row]], list[Pair]]
+    config: PairStageConfig, model: Network, want: str, pairs_of: Callable[[list[Row]], list[Pair]], work: Work
 ) -> PairData:
     """Read the rows of shape `want`, hold some prompts out, and pack what `pairs_of` makes of either part.
 
@@ -77,7 +79,8 @@ def read_pairs(
         raise EyasError(f"--context {context} is beyond the model's {model.config.max_seq_len}")
     rows = config.batch_size or max(1, 4096 // context)
     tally = Tally()
-    found = [row for name in config.data for row in read_rows(name, skip_bad=config.skip_bad, want=want, tally=tally)]
+    files = [_file(name, number, want, work, tally) for number, name in enumerate(config.data)]
+    found = [row for file in files for row in read_rows(file, skip_bad=config.skip_bad, want=want, tally=tally)]
     sides: tuple[list[Row], list[Row]] = ([], [])
     for row in found:
         sides[_held_out(row["prompt"], config.val_fraction, config.seed)].append(row)
@@ -86,7 +89,30 @@ def read_pairs(
     train_rows = PairRows(pairs_of(sides[0]), context, rows, config.seed)
     val_rows = PairRows(pairs_of(sides[1]), context, rows, config.seed) if sides[1] else None
     too_long = train_rows.n_too_long + (val_rows.n_too_long if val_rows else 0)
-    return PairData(train_rows, val_rows, tally.counts | ({"longer than a row": too_long} if too_long else {}))
+    left_out = tally.counts | ({"longer than a row": too_long} if too_long else {})
+    sources = [entry for name, file in zip(config.data, files, strict=True) for entry in entries_of(name, file)]
+    return PairData(train_rows, val_rows, left_out, sources)
+
+
+def _file(name: str, number: int, want: str, work: Work, tally: Tally) -> Path:
+    """Where the rows of a source are. A life's store changes, so that what it held is kept for a resumed run."""
+    if not is_life(Path(name)):
+        return Path(name)
+    kept, counts = work.folder / f"stored.{number}.jsonl", Tally()
+    if not kept.exists():
+        rows = stored_rows(Path(name), want, counts)
+        work.decide(f"left out of {name}", counts.counts)
+        write_atomic(kept, "".join(f"{json.dumps(row)}\n" for row in rows))
+    for what, count in work.decide(f"left out of {name}", {}).items():
+        tally.add(what, count)
+    return kept
+
+
+def entries_of(name: str, path: Path) -> list[dict[str, Any]]:
+    """What lineage says of a source: its files, or the life that its rows came from."""
+    if str(path) == name:
+        return [{"source": str(file), "sha256": sha256_file(file)} for file in row_files(path)]
+    return [{"source": name, "sha256": sha256_file(path)}]
 
 
 def _held_out(prompt: Any, fraction: float, seed: int) -> bool:
@@ -95,7 +121,7 @@ def _held_out(prompt: Any, fraction: float, seed: int) -> bool:
 
 
 def train_on_pairs(
-    name: str, config: PairStageConfig, model: Transformer, rows: PairRows, objective: Objective, work: Work,
+    name: str, config: PairStageConfig, model: Network, rows: PairRows, objective: Objective, work: Work,
     started: float, evaluate: Evaluate | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train `model` in place and return the run's figures. Raises EyasError; KeyboardInterrupt after Ctrl-C."""
@@ -119,8 +145,3 @@ def train_on_pairs(
         "seconds": result.seconds, "compile_seconds": result.compile_seconds,
         "tokens_per_second": result.tokens_per_second, "mfu": result.mfu,
     }  # fmt: skip
-
-
-def data_entries(names: list[str]) -> list[dict[str, Any]]:
-    """What lineage says of the files read."""
-    return [{"source": str(file), "sha256": sha256_file(file)} for name in names for file in row_files(Path(name))]

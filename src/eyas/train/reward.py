@@ -1,5 +1,6 @@
 """The reward model: pairs of answers in, a model out that scores an answer. `run` is the stage `eyas reward`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,14 +10,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from eyas.data.pairs import PairRows, preferences
+from eyas.data.pairs import Pair, PairRows, preferences, without_thoughts
+from eyas.model.architectures import new_network
 from eyas.model.checkpoint import load_model
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
+from eyas.text.tokenizer import Tokenizer
 from eyas.train.distributed import Ranks
 from eyas.train.objectives import Batch, Metrics
-from eyas.train.pair_stage import PairStageConfig, data_entries, read_pairs, train_on_pairs
+from eyas.train.pair_stage import PairStageConfig, read_pairs, train_on_pairs
 from eyas.train.preferences import bradley_terry
 from eyas.train.trainer import to_tensors
 from eyas.train.work import Work, carry_out
@@ -64,25 +67,30 @@ def _train(config: RewardConfig, work: Work, ranks: Ranks, started: float) -> di
     parent = resolve_model(config.model)
     speaker, tokenizer = load_model(parent)
     model = scorer(speaker)
-    data = read_pairs(config, model, "pair", partial(preferences, tokenizer))
+    data = read_pairs(config, model, "pair", partial(_seen, tokenizer), work)
     objective = partial(reward_loss, centring=config.centring)
     evaluate = partial(_evaluate, rows=data.val) if data.val else None
     figures = train_on_pairs("reward", config, model, data.train, objective, work, started, evaluate)
     figures |= {"left_out": data.left_out} | _judged(model.eval(), data.val)
     if ranks.first:
-        entries = data_entries(config.data)
         lineage = new_lineage(
-            "reward", config, out=config.out, parent=parent, data=entries, seed=config.seed, figures=figures
+            "reward", config, out=config.out, parent=parent, data=data.sources, seed=config.seed, figures=figures
         )
         card = f"A reward model made from {parent.name} with {figures['pairs']:,} pairs of answers.\n"
         work.publish(model, tokenizer, lineage, card)
     return figures
 
 
-def scorer(speaker: Transformer) -> Transformer:
+def _seen(tokenizer: Tokenizer, rows: Sequence[Mapping[str, Any]]) -> list[Pair]:
+    """The pairs without thoughts: a judge of answers sees what a user sees."""
+    names = ("prompt", "chosen", "rejected")
+    return preferences(tokenizer, [{name: without_thoughts(row[name]) for name in names} for row in rows])
+
+
+def scorer(speaker: Network) -> Network:
     """A copy of a model that gives one score a position instead of the next token; all scores are zero at first."""
     config = replace(speaker.config, num_labels=1, tie_embeddings=False)
-    model = Transformer(config)
+    model = new_network(config)
     model.load_state_dict(speaker.state_dict(), strict=False)
     nn.init.zeros_(model.score.weight)
     return model

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eyas.data.bestfit import pack_whole
 from eyas.data.packing import IGNORE
 from eyas.errors import EyasError
-from eyas.model.transformer import Transformer
+from eyas.model.network import Network
 from eyas.runtime.engine import Engine
 from eyas.runtime.sampling import Sampling
 from eyas.runtime.tools import calculate, run_tool
@@ -76,6 +76,7 @@ def answer(engine: Engine, prompts: Sequence[list[Message]], sampling: Sampling,
             calls = one.messages[-1].get("tool_calls") or []
             if end and calls and turn < _TOOL_ROUNDS:
                 _run_tools(one, calls, engine)
+                one.ended = False  # nor will it, where what the tools said fills the context
                 open_.append(at)
     return rollouts
 
@@ -110,24 +111,24 @@ class RolloutSettings:
 class Rollouts:
     """Batches of rollouts by the model as it is when the batch is asked for.
 
-    A batch holds tokens, targets and doc_ids (B, T) as PackedRows has them, B and T always the same; `advantage` and
-    `old` (B, T) fp32, the advantage of the answer that a target belongs to and its log-probability when it was drawn;
-    and `figures` (6,), FIGURES. Groups whose answers are all rewarded alike teach nothing and are left out; an answer
-    that was cut off counts in its group but is not trained on, since nobody knows how it would have ended.
+    A batch holds tokens, targets and doc_ids (B, T) as PackedRows has them; `advantage` and `old` (B, T) fp32, the
+    advantage of the answer that a target belongs to and its log-probability when it was drawn; and `figures` (6,),
+    FIGURES. Groups whose answers are all rewarded alike teach nothing and are left out; an answer that was cut off
+    counts in its group but is not trained on, since nobody knows how it would have ended. B and T are what is left
+    needs.
     """
 
-    def __init__(self, model: Transformer, engine: Engine, problems: Problems, settings: RolloutSettings) -> None:
+    def __init__(self, model: Network, engine: Engine, problems: Problems, settings: RolloutSettings) -> None:
         self.model, self.engine, self.problems, self.settings = model, engine, problems, settings
-        self.seq_len = engine.context
         prompts = [render(engine.tokenizer, problems.prompt(n), add_generation_prompt=True).ids for n in range(64)]
         longest = max(map(len, prompts))
-        if longest + settings.max_tokens > self.seq_len:
+        if longest + settings.max_tokens > engine.context:
             raise EyasError(
-                f"a prompt of {longest} tokens and an answer of {settings.max_tokens} do not fit rows of "
-                f"{self.seq_len}; lower --max-tokens"
+                f"a prompt of {longest} tokens and an answer of {settings.max_tokens} do not fit the model's "
+                f"{engine.context}; lower --max-tokens"
             )
-        per_row = max(1, self.seq_len // (longest + settings.max_tokens))
-        self.rows = -(-settings.problems * settings.group // per_row)
+        # Short rows, since attention costs the square of a row; whole ones only for answers that tools make longer.
+        self.length = min(engine.context, -(-2 * (longest + settings.max_tokens) // 64) * 64)
         self.seconds = 0.0
         """Spent on answering and rewarding."""
         self._last: tuple[int, dict[str, torch.Tensor]] | None = None
@@ -160,7 +161,10 @@ class Rollouts:
         return self._filled(kept) | {"figures": torch.tensor(told, dtype=torch.float32)}
 
     def _filled(self, kept: list[tuple[Rollout, float]]) -> dict[str, torch.Tensor]:
-        shape = (self.rows, self.seq_len)
+        longest = max((len(one.ids) for one, _ in kept), default=0)
+        length = self.length if longest <= self.length else self.engine.context
+        rows = pack_whole([len(one.ids) for one, _ in kept], length)
+        shape = (max(1, len(rows)), length)
         arrays: dict[str, NDArray[Any]] = {
             "tokens": np.zeros(shape, dtype=np.int64),
             "targets": np.full(shape, IGNORE, dtype=np.int64),
@@ -168,8 +172,7 @@ class Rollouts:
             "advantage": np.zeros(shape, dtype=np.float32),
             "old": np.zeros(shape, dtype=np.float32),
         }
-        rows = pack_whole([len(one.ids) for one, _ in kept], self.seq_len)
-        for at, row in enumerate(rows[: self.rows]):
+        for at, row in enumerate(rows):
             position = 0
             for document, number in enumerate(row):
                 one, advantage = kept[number]
