@@ -27,7 +27,7 @@ SIBLING_SHARE, GRPO_SHARE = 0.4, 0.25
 """Of the minutes of this part; pairs, reward model, DPO and battles take what is left."""
 PAIRS, BATTLES = 400, 100  # a minute
 EPOCHS = 2.0
-"""Few: with the clock instead, some hundred pairs were read eighteen times and the assistant got worse."""
+"""Few: by the clock instead, some hundred pairs were read eighteen times and the assistant got worse."""
 SFT_WEIGHT = 0.5
 LEAST_PAIRS = 20
 _SMALLER = 3
