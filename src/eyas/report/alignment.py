@@ -146,7 +146,8 @@ def _grpo(model: ModelRecord) -> Part:
         if isinstance(best, dict) and (at := number(best.get("kl"))) is not None:
             said = "The true reward was highest, {}, at step {}, {} nats from the start; it ended at {}."
             step, most = number(best.get("step")) or 0.0, number(best.get("true_reward")) or 0.0
-            lead.append(Markup(said).format(bits(most), count(step), data(at, f"{max(at, 0.0):.2f}"), bits(truth[-1][1])))
+            away = data(at, f"{max(at, 0.0):.2f}")
+            lead.append(Markup(said).format(bits(most), count(step), away, bits(truth[-1][1])))
     drawings.append(_over_steps("reward", [train, held_out], f"{model.name}: reward"))
     asked = [one for one in figures.get("examples") or [] if isinstance(one, dict)]
     examples = [(str(one.get("question", "")), str(one.get("answer", ""))) for one in asked]
