@@ -100,7 +100,7 @@ def _preferences(config: RaiseConfig, models: Path, pairs: str, tell: Callable[[
     if not (out := models / "grpo").exists():
         tried = AlignConfig(
             out=out, method="grpo", reward=[str(judge)], truth=[f"{VERIFY}{WORLD}"],
-            minutes=GRPO_SHARE * config.minutes, **common,
+            minutes=GRPO_SHARE * config.minutes, eval_every=10, examined=64, **common,
         )  # fmt: skip
         try:
             grpo.run(tried, *rewards_of(tried))
