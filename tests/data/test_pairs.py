@@ -22,12 +22,20 @@ def made(sizes: list[tuple[int, int]]) -> list[Pair]:
     return [
         Pair(
             *(
-                Answer([1000 * number + 100 * side + at for at in range(size)], size // 2 or 1)
+                Answer(
+                    [1000 * number + 100 * side + at for at in range(size)],
+                    [at >= (size // 2 or 1) for at in range(size)],
+                )
                 for side, size in enumerate(both)
             )
         )  # type: ignore[arg-type]
         for number, both in enumerate(sizes)
     ]
+
+
+def spoken(words: Tokenizer, answer: Answer) -> str:
+    """The part of an answer that is learned."""
+    return words.decode([token for token, mine in zip(answer.ids, answer.said, strict=True) if mine])
 
 
 @given(st.lists(st.tuples(lengths, lengths), min_size=1, max_size=30), st.integers(2, 5), st.integers(0, 3))
@@ -87,9 +95,27 @@ def test_only_the_last_answer_is_learned_up_to_its_end(words: Tokenizer) -> None
     }
     (pair,) = preferences(words, [row])
     for one, text in ((pair.first, "yes"), (pair.second, "no")):
-        assert words.decode(one.ids[one.start :]) == f"{text}<|im_end|>"
+        assert spoken(words, one) == f"{text}<|im_end|>"
     with pytest.raises(EyasError, match="said by the assistant"):
         preferences(words, [row | {"chosen": [{"role": "user", "content": "me"}]}])
+
+
+def test_what_a_tool_says_within_an_answer_is_read_but_not_learned(words: Tokenizer) -> None:
+    function = {"name": "calculator", "arguments": {"expression": "1+1"}}
+    used = [
+        {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]},
+        {"role": "tool", "content": "secret"},
+        {"role": "assistant", "content": "yes"},
+    ]
+    row = {"prompt": [{"role": "user", "content": "q"}], "chosen": used, "rejected": used[2:]}
+    packed = PairRows(preferences(words, [row]), 256, 2, seed=0)
+    (answer,) = (pair.first for pair in packed.pairs)
+    learned = spoken(words, answer)
+    assert "calculator" in learned and learned.endswith("yes<|im_end|>") and "secret" not in learned
+    assert "secret" in words.decode(answer.ids)
+    targets = packed.batch(0)["targets"]
+    first = targets[(packed.batch(0)["sequence"] == 0) & (targets != IGNORE)]
+    assert words.decode(first.tolist()) == learned
 
 
 def test_a_thumb_is_paired_with_the_next_rows_answer(words: Tokenizer) -> None:
@@ -103,7 +129,7 @@ def test_a_thumb_is_paired_with_the_next_rows_answer(words: Tokenizer) -> None:
     ]
     pairs = thumbs(words, rows)
     assert [pair.wanted for pair in pairs] == [False, True, False]
-    said = [words.decode(pair.second.ids[pair.second.start :]) for pair in pairs]
+    said = [spoken(words, pair.second) for pair in pairs]
     assert said == ["r1<|im_end|>", "r2<|im_end|>", "r0<|im_end|>"]
     with pytest.raises(EyasError, match="at least two thumbs"):
         thumbs(words, rows[:1])

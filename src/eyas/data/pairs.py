@@ -17,10 +17,13 @@ from eyas.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Answer:
-    """A conversation as ids, ending with the assistant's end of turn; `start` is where its last answer begins."""
+    """A conversation as ids, ending with the assistant's end of turn.
+
+    `said` marks what the assistant said after the prompt: what a tool told it on the way is read, not learned.
+    """
 
     ids: list[int]
-    start: int
+    said: list[bool]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ def answer(tokenizer: Tokenizer, prompt: Sequence[Mapping[str, Any]], said: Sequ
     spoken = [at for at, mine in enumerate(chat.mask) if mine and at >= start]
     if not spoken:
         raise EyasError("a preference's answers must be said by the assistant")
-    return Answer(chat.ids[: spoken[-1] + 1], spoken[0])
+    end = spoken[-1] + 1
+    return Answer(chat.ids[:end], [mine and at >= start for at, mine in enumerate(chat.mask[:end])])
 
 
 def without_thoughts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -146,7 +150,8 @@ class PairRows:
                 one = self.pairs[pair].second if side else self.pairs[pair].first
                 end = position + len(one.ids)
                 tokens[at, position:end] = one.ids
-                targets[at, position + one.start - 1 : end - 1] = one.ids[one.start :]
+                asked = np.array(one.said[1:], dtype=np.bool_)
+                targets[at, position : end - 1][asked] = np.array(one.ids[1:])[asked]
                 doc_ids[at, position:end] = document
                 sequence[at, position:end] = 2 * number[pair] + side
                 last[2 * number[pair] + side] = at * self.seq_len + end - 1
