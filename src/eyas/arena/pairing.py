@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from eyas.arena.battles import Battles
+from eyas.arena.board import Settings
 from eyas.arena.bradley_terry import fit, rows_of
 from eyas.arena.intervals import Gauge, posterior_covariance
 from eyas.arena.planning import next_pairs
 from eyas.arena.scale import POINTS
-
-PRIOR_SD = 400.0
-"""Points, as the boards have it."""
 
 
 def pairs_worth_a_battle(models: Sequence[str], fought: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
@@ -30,7 +28,7 @@ def pairs_worth_a_battle(models: Sequence[str], fought: Sequence[tuple[str, str,
         score=np.array([score.get(winner, 0.5) for _, _, winner in met], dtype=np.float64),
         both_bad=np.zeros(len(met), dtype=np.bool_),
     )
-    found = fit(rows_of(battles), prior_sd=PRIOR_SD / POINTS)
+    found = fit(rows_of(battles), prior_sd=Settings().prior_sd / POINTS)
     k = len(models)
     together = Gauge(np.zeros(k, dtype=np.int64), np.ones(k, dtype=np.bool_))
     believed = posterior_covariance(found, together)[:k, :k]
