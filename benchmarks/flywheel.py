@@ -29,11 +29,11 @@ from eyas.files import write_atomic
 from eyas.flywheel.fix import FixConfig, run
 from eyas.flywheel.gates import paired
 from eyas.flywheel.labels import label
-from eyas.flywheel.upbringing import upbringing
 from eyas.runtime.engine import Engine
 from eyas.runtime.opening import open_engine
 from eyas.store.conversations import Turn, record
 from eyas.store.database import open_store
+from eyas.train.upbringing import upbringing
 from eyas.world.grammar import Draw, draw
 from eyas.world.knowledge import MADE, WHY
 from eyas.world.names import WOMEN

@@ -28,13 +28,13 @@ from eyas.evals.intervals import Share, wilson
 from eyas.evals.reward_model import RewardModel
 from eyas.files import write_atomic
 from eyas.flywheel.gates import fall_gate
-from eyas.flywheel.upbringing import upbringing
 from eyas.runtime.engine import Engine
 from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
 from eyas.text.chat import parse_assistant, render
 from eyas.train import align, reward
 from eyas.train.align_config import AlignConfig
+from eyas.train.upbringing import upbringing
 from eyas.world.grammar import draw
 from eyas.world.open_ended import Grade, OpenQuestion, grade, open_questions
 from eyas.world.people import RELATIONS, World
@@ -42,24 +42,27 @@ from eyas.world.questions.people import ASKS
 from eyas.world.questions.question import Message, Question, user
 from eyas.world.questions.rows import exam
 
-PLAIN, FACTS, JOINED, PAIRS = 2, 2, 8, 2
-"""Answers to a question as the assistant gives them, to each question for one fact, joined of these; pairs of all."""
+DRAWN, FACTS, JOINED = 3, 2, 8
+"""Answers drawn to a question, beside the greedy one; to each question for one fact; and joined of the latter."""
+OWN, OTHER = 2, 1
+"""Pairs of a question: the best answer against those that the assistant gave itself, and against joined ones."""
 LEAST_BEST, LEAST_GAP = 0.9, 0.1
 """The score that a chosen answer must have, and by how much the rejected one's must be lower."""
 REWARD: dict[str, Any] = {"epochs": 2, "lr": 0.001, "matrix_lr": 0.001, "precision": "fp32", "eval_every": 0}
 DPO: dict[str, Any] = {
-    "beta": 0.5, "sft_weight": 0.5, "epochs": 1.5, "lr": 0.001, "matrix_lr": 0.001, "precision": "fp32",
-    "eval_every": 0,
+    "beta": 0.5, "sft_weight": 2.0, "epochs": 1.4, "lr": 0.003, "matrix_lr": 0.003, "precision": "fp32",
+    "hold": ["world"], "hold_text": ["world"], "hold_weight": 60.0, "eval_every": 0,
 }  # fmt: skip
 """Settings other than the defaults."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An answer and its score by the rubric."""
+    """An answer, its score by the rubric, and whether the assistant gave it itself."""
 
     message: Message
     score: float
+    own: bool
 
 
 def say(engine: Engine, prompts: Sequence[Sequence[Message]], temperature: float, seed: int) -> list[Message]:
@@ -94,15 +97,19 @@ def joined(question: OpenQuestion, known: Sequence[dict[tuple[str, str], Message
 
 def candidates(engine: Engine, world: World, questions: Sequence[OpenQuestion], seed: int) -> list[list[Candidate]]:
     """Different answers to each question, graded."""
-    plain = [say(engine, [question.prompt for question in questions], 1.0, seed + i) for i in range(PLAIN)]
+    asked = [question.prompt for question in questions]
+    given = [say(engine, asked, 0.0, seed), *(say(engine, asked, 1.0, seed + i) for i in range(DRAWN))]
     names = sorted({question.about for question in questions})
     known = [facts(engine, names, seed + i) for i in range(FACTS)]
     rng = random.Random(seed)
     found = []
     for at, question in enumerate(questions):
-        answers = [said[at] for said in plain] + [joined(question, known, rng) for _ in range(JOINED)]
-        kept = {str(answer): answer for answer in answers if not answer.get("tool_calls")}
-        found.append([Candidate(one, grade(world, question, str(one["content"])).score) for one in kept.values()])
+        answers = [(said[at], True) for said in given]
+        answers += [(joined(question, known, rng), False) for _ in range(JOINED)]
+        kept = {str(one): (one, own) for one, own in reversed(answers) if not one.get("tool_calls")}
+        found.append(
+            [Candidate(one, grade(world, question, str(one["content"])).score, own) for one, own in kept.values()]
+        )
     return found
 
 
@@ -112,7 +119,10 @@ def thought(message: Message) -> str:
 
 
 def pairs(questions: Sequence[OpenQuestion], answers: Sequence[list[Candidate]], seed: int) -> list[dict[str, Any]]:
-    """Rows of prompt, chosen and rejected: the best answer to each question against worse ones."""
+    """Rows of prompt, chosen and rejected: the best answer to each question against worse ones.
+
+    First of all against what the assistant says of its own: that is what shall change.
+    """
     rng = random.Random(seed)
     rows = []
     for question, group in zip(questions, answers, strict=True):
@@ -121,7 +131,8 @@ def pairs(questions: Sequence[OpenQuestion], answers: Sequence[list[Candidate]],
             continue
         worse = [one for one in group if one.score <= best.score - LEAST_GAP]
         worse = [one for one in worse if thought(one.message) == thought(best.message)]
-        for one in rng.sample(worse, min(PAIRS, len(worse))):
+        own, other = ([one for one in worse if one.own is mine] for mine in (True, False))
+        for one in rng.sample(own, min(OWN, len(own))) + rng.sample(other, min(OTHER, len(other))):
             rows.append({"prompt": list(question.prompt), "chosen": [best.message], "rejected": [one.message]})
     return rows
 
@@ -184,14 +195,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("life", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--prompts", type=int, default=2000, help="questions that pairs are made of")
+    parser.add_argument("--prompts", type=int, default=3000, help="questions that pairs are made of")
     parser.add_argument("--battles", type=int, default=1000, help="questions of the exam")
     parser.add_argument("--questions", type=int, default=500, help="questions a section of the world's exam")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     assistant = args.life / "models" / "assistant"
-    world = upbringing(assistant).world
+    raised = upbringing(assistant)
+    world = raised.world
     if world is None:
         raise SystemExit(f"{args.life} was not raised in the world")
     started = time.monotonic()
@@ -200,9 +212,9 @@ def main() -> None:
     questions = open_questions(world, args.prompts, seed=args.seed)
     rows = pairs(questions, candidates(old, world, questions, args.seed), args.seed)
     write_atomic(file, "".join(json.dumps(row) + "\n" for row in rows))
-    common: dict[str, Any] = {"model": str(assistant), "data": [str(file)], "seed": args.seed}
+    common: dict[str, Any] = {"model": str(assistant), "data": [str(file)], "seed": raised.seed}
     scored = reward.run(reward.RewardConfig(out=args.work / "reward", **common, **REWARD))
-    aligned = align.run(AlignConfig(out=args.work / "dpo", **common, **DPO))
+    aligned = align.run(AlignConfig(out=args.work / "dpo", people=raised.people, **common, **DPO))
     asked = open_questions(world, args.battles, "exam", args.seed)
     judge = RewardModel.open(str(scored.out))
     others = pairs(asked, candidates(old, world, asked, args.seed), args.seed)

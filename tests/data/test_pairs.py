@@ -10,6 +10,7 @@ from eyas.errors import EyasError
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 
 lengths = st.integers(2, 16)
+sayings = st.lists(st.sampled_from([" yes", " and", " no"]), min_size=1, max_size=5).map("".join)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,17 @@ def test_a_thumb_is_paired_with_the_next_rows_answer(words: Tokenizer) -> None:
     assert said == ["r1<|im_end|>", "r2<|im_end|>", "r0<|im_end|>"]
     with pytest.raises(EyasError, match="at least two thumbs"):
         thumbs(words, rows[:1])
+
+
+@given(sayings, sayings)
+def test_nothing_is_asked_where_both_answers_begin_alike(words: Tokenizer, chosen: str, rejected: str) -> None:
+    prompt = [{"role": "user", "content": "no"}]
+    said = [[{"role": "assistant", "content": text}] for text in (chosen, rejected)]
+    (pair,) = preferences(words, [{"prompt": prompt, "chosen": said[0], "rejected": said[1]}])
+    part = next(
+        (at for at, both in enumerate(zip(pair.first.ids, pair.second.ids, strict=False)) if len({*both}) > 1), None
+    )
+    for one in (pair.first, pair.second):
+        asked = [at for at, mine in enumerate(one.said) if mine]
+        assert asked[-1] == len(one.ids) - 1
+        assert asked[0] == (len(one.ids) - 1 if part is None else part)

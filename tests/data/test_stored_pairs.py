@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from eyas.data.documents import Tally
 from eyas.data.importers import import_row, kind_of
@@ -57,7 +57,10 @@ def test_votes_that_decide_are_pairs_with_the_thoughts_and_tools_of_the_answers(
     voted(store, a, b, "model_a", person=False)
     tally = Tally()
     (row,) = stored_rows(tmp_path, "pair", tally)
-    assert row == {"prompt": [ASKED], "chosen": calls, "rejected": [said("A baker.", "register Ada: yes")]}
+    with store.session() as session:
+        vote = session.scalars(select(Comparison.id).where(Comparison.winner == "model_b")).one()
+    answers = {"chosen": calls, "rejected": [said("A baker.", "register Ada: yes")]}
+    assert row == {"prompt": [ASKED], **answers, "stored": vote}
     assert tally.counts == {"undecided vote": 2, "vote on several questions": 1}
     assert kind_of(import_row(row)[0]) == "pair" and import_row(row) == [row]
 
@@ -80,6 +83,7 @@ def test_a_correction_is_chosen_over_what_was_said(store: Store, tmp_path: Path)
             session.add(Label(message_id=message, person="Ann", verdict=verdict, answer=answer))
     tally = Tally()
     (row,) = stored_rows(tmp_path, "pair", tally)
+    assert row.pop("stored")
     assert row == {"prompt": [ASKED], "chosen": [said("A smith.", "well")], "rejected": [said("A baker.", "hm")]}
     assert tally.counts == {"unreadable label": 1}
 

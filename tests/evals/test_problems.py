@@ -36,14 +36,14 @@ def test_whatever_is_said_gets_a_reward(said: str, number: int) -> None:
 
 def test_countdown_wants_right_steps_and_each_number_once() -> None:
     game = TASKS["countdown"]
-    assert game.problem(4).question == "Make 14 from 11, 4, 1."
-    for right in ("11+4=15, 15-1=14", "Let me try\n4-1=3\n11+4=15, 15-1=14", "4 - 1 = 3, 11 + 3 = 14"):
-        assert game.reward(4, right) == 1
+    assert game.problem(8).question == "Make 14 from 11, 5, 2."
+    for right in ("5-2=3, 3+11=14", "Let me try\n11-5=6\n11+5=16, 16-2=14", "11 - 2 = 9, 9 + 5 = 14"):
+        assert game.reward(8, right) == 1
     for wrong in (
-        "", "14", "14=14", "15-1=14", "11+4=15", "11+4=15, 15-1=13", "11+4=16, 16-1=14", "11+4=15, 15-1=14, 14-0=14",
-        "11+4=15, 15-1=14\n", "11+4=15, 15-1=14.", "13+1=14", "__import__('os')", "9**9", "9" * 70,
+        "", "14", "14=14", "16-2=14", "11+5=16", "11+5=16, 16-2=13", "11+5=17, 17-2=14", "11+5=16, 16-2=14, 14-0=14",
+        "11+5=16, 16-2=14\n", "11+5=16, 16-2=14.", "13+1=14", "__import__('os')", "9**9", "9" * 70,
     ):  # fmt: skip
-        assert game.reward(4, wrong) == 0, wrong
+        assert game.reward(8, wrong) == 0, wrong
 
 
 def test_examples_are_chats_some_of_them_worked_out() -> None:

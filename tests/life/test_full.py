@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from eyas.arena.stored import stored_battles
 from eyas.errors import EyasError
@@ -11,6 +12,8 @@ from eyas.life import full
 from eyas.life.raising import run
 from eyas.life.settings import RaiseConfig
 from eyas.report.page import write_report
+from eyas.store.database import open_store
+from eyas.store.tables import Comparison
 from eyas.train import finetune, pretrain
 from eyas.world.open_ended import open_questions
 from eyas.world.people import World
@@ -47,9 +50,15 @@ def test_a_full_life_has_models_of_every_kind_on_one_board(config: RaiseConfig) 
     assert {row[side] for row in battles for side in ("model_a", "model_b")} == made - {"reward"}
     page = write_report(config.life).read_text()
     assert all(name in page for name in made)
-    before = len(battles)
-    full.add(config, told.append, quiet=True)
-    assert sum(1 for _ in stored_battles(config.life)) == before, "nothing is done twice"
+    (config.life / "evals" / "arena.json").unlink()
+    store = open_store(config.life)
+    with store.session() as session:  # as if it had been killed after a while
+        for battle in session.scalars(select(Comparison).order_by(Comparison.id)).all()[len(battles) // 2 :]:
+            session.delete(battle)
+    store.close()
+    for _ in range(2):
+        full.add(config, told.append, quiet=True)
+        assert [row for _, row in stored_battles(config.life)] == battles, "it goes on, and nothing is done twice"
 
 
 def test_rows_of_ones_own_have_no_truth_to_compare_by(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from eyas.errors import EyasError
 from eyas.life.raising import run
-from eyas.life.settings import RaiseConfig, people_for
+from eyas.life.settings import RaiseConfig, people_for, remember
 
-SMALL = {"minutes": 0.25, "people": 8, "questions": 2, "size": "0.3m", "context": 128}
-FLAGS = ["--minutes", "0.25", "--people", "8", "--questions", "2", "--size", "0.3m", "--context", "128"]
+SMALL = {"minutes": 0.1, "people": 8, "questions": 2, "size": "0.3m", "context": 128}
+FLAGS = ["--minutes", "0.1", "--people", "8", "--questions", "2", "--size", "0.3m", "--context", "128"]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,11 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(EyasError, match="something else"):
         run(RaiseConfig(life=tmp_path, **SMALL), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def test_a_life_may_begin_with_a_law_that_was_measured_in_it(tmp_path: Path) -> None:
+    (tmp_path / "scale").mkdir()
+    assert remember(RaiseConfig(life=tmp_path, **SMALL)).people == 8
 
 
 def test_text_of_ones_own_needs_questions_and_answers(tmp_path: Path) -> None:

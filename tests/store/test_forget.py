@@ -1,6 +1,7 @@
 """What is forgotten is gone with all that was made of it, and the models that learnt from it are named."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -63,12 +64,12 @@ def dataset(store: Store, life: Path, version: int, *labels: str) -> None:
             session.add(DatasetRow(**row, label_id=label, sha256=""))
 
 
-def model(life: Path, name: str, parent: str, *sources: str) -> None:
-    """A model of the life whose lineage names a parent and what it learnt from."""
+def model(life: Path, name: str, parent: str, *sources: str, stored: Sequence[str] = ()) -> None:
+    """A model of the life whose lineage names a parent and what it learnt from, in files and in the store."""
     folder = life / "models" / name
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text("{}")
-    data = [{"source": source} for source in sources]
+    data = [{"source": source} for source in sources] + [{"source": str(life), "stored": list(stored)}]
     lineage = new_lineage("finetune", {}, out=folder, parent=life / "models" / parent, data=data)
     write_lineage(folder, json.loads(json.dumps(lineage)))
 
@@ -126,6 +127,21 @@ def test_the_models_that_learnt_from_it_are_named_and_the_files_go(store: Store,
     with store.session() as session:
         assert session.scalars(select(Dataset.version).order_by(Dataset.version)).all() == [1, 2, 12]
         assert session.scalar(select(DatasetRow.label_id).where(DatasetRow.number == 0)) == "label of ana"
+
+
+def test_the_models_that_learnt_from_the_store_itself_are_named(store: Store, life: Path) -> None:
+    labelled_talk(store, "ana")
+    other = labelled_talk(store, "ben")
+    with store.session() as session:
+        feedback(session, other.message_id, rating=1, user="ana")
+        thumbs = {one.user: one.id for one in session.scalars(select(Feedback).where(Feedback.rating == 1))}
+        votes = {one.message_b: one.id for one in session.scalars(select(Comparison))}
+    model(life, "judge", "assistant", stored=["label of ana", votes[other.message_id]])
+    model(life, "dpo", "assistant", stored=[votes[other.message_id]])
+    model(life, "kto", "assistant", stored=[thumbs["ana"]])
+    model(life, "later", "kto", "world")
+    assert forget_person(life, store, "ana").models == ["judge", "kto", "later"]
+    assert forget_conversation(life, store, other.conversation_id).models == ["dpo", "judge"]
 
 
 def test_a_dataset_path_outside_the_life_is_left_alone(store: Store, life: Path) -> None:

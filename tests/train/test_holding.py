@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
 from eyas.errors import EyasError
@@ -16,8 +17,8 @@ from eyas.store.lineage import new_lineage
 from eyas.text.tokenizer import train_tokenizer
 from eyas.train.chats import ChatSource, load_chats
 from eyas.train.finetune import FinetuneConfig, run
-from eyas.train.holding import HOLD, divergence, holding_loss
-from eyas.train.objectives import language_loss
+from eyas.train.holding import HOLD, divergence, holding_loss, preferring_and_holding
+from eyas.train.objectives import Batch, Metrics, language_loss
 
 
 def test_the_divergence_and_its_gradients_are_those_of_torch() -> None:
@@ -53,6 +54,23 @@ def test_corrections_are_learnt_by_cross_entropy(tiny: Callable[[], Transformer]
     first = {name: value[:2] for name, value in batch.items()}
     learnt, _ = language_loss(model, first)
     assert float(loss) == pytest.approx(float(learnt) / 2 + HOLD * metrics["divergence"], rel=1e-4)
+
+
+def test_preferences_and_rows_to_hold_add_up(tiny: Callable[[], Transformer]) -> None:
+    model, teacher = tiny(), tiny()
+    with torch.no_grad():
+        model.embed.weight.add_(0.1 * torch.randn_like(model.embed.weight))
+    batch = {name: torch.randint(0, 64, (4, 16)) for name in ("tokens", "targets")}
+    batch |= {"doc_ids": torch.zeros(4, 16, dtype=torch.int64), "sequence": torch.zeros(2, 16, dtype=torch.int64)}
+
+    def preferred(model: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        assert len(batch["tokens"]) == len(batch["sequence"])
+        return language_loss(model, batch)
+
+    loss, metrics = preferring_and_holding(preferred, teacher, 3.0)(model, batch)
+    alone, _ = language_loss(model, {name: value[:2] for name, value in batch.items()})
+    assert metrics["divergence"] > 0
+    assert float(loss) == pytest.approx(float(alone) + 3 * metrics["divergence"], rel=1e-4)
 
 
 def test_an_answer_of_weight_0_is_context(tmp_path: Path) -> None:

@@ -105,6 +105,27 @@ def test_each_variant_learns_the_preference(extra: dict[str, Any], base: Path, p
         assert found.val["val_logps/chosen"] > -2 and not found.falling
 
 
+def test_held_rows_stay_as_they_are_while_the_preference_is_learnt(
+    base: Path, pairs: Path, aligned: align.AlignResult, tmp_path: Path
+) -> None:
+    turns = [[{"role": "user", "content": f"{word} and {word} {n}"}, *said(word)] for n in range(40) for word in WORDS]
+    rows = write(tmp_path / "rows.jsonl", [{"messages": one} for one in turns])
+    text = write(tmp_path / "text.jsonl", [{"text": " ".join(WORDS) * 20} for _ in range(40)])
+    asked = {"hold": [str(rows)], "hold_text": [str(text)], "hold_weight": 20.0}
+    found = align.run(AlignConfig(model=str(base), out=tmp_path / "held", data=[str(pairs)], **QUICK, **asked))
+    assert found.val["val_rewards/accuracies"] > 0.9
+    assert {entry["source"] for entry in read_lineage(found.out)["data"]} == {str(pairs), str(rows), str(text)}
+    strayed = {}
+    old, tokenizer = load_model(base)
+    ids = torch.tensor([render(tokenizer, turns[0]).ids])
+    for name, out in (("free", aligned.out), ("held", found.out)):
+        new, _ = load_model(out)
+        with torch.no_grad():
+            wanted, said_now = (model.lm_head(model.hidden(ids)).log_softmax(-1) for model in (old, new))
+        strayed[name] = float((wanted.exp() * (wanted - said_now)).sum(-1).mean())
+    assert strayed["held"] < 0.5 * strayed["free"]
+
+
 def test_kto_learns_from_single_thumbs(base: Path, tmp_path: Path) -> None:
     rows = [
         {
@@ -169,6 +190,7 @@ def test_a_lifes_votes_are_read_once_for_a_run(base: Path, tmp_path: Path) -> No
     assert again.train.pairs == first.train.pairs, "a resumed run reads what the killed one read"
     assert first.left_out == again.left_out == {"undecided vote": 1}
     assert first.sources == again.sources and first.sources[0]["source"] == str(life)
+    assert len(first.sources[0]["stored"]) == 29, "lineage names the votes, for those that are forgotten"
 
 
 @pytest.mark.parametrize(

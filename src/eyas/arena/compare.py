@@ -12,21 +12,19 @@ import numpy as np
 from pydantic import Field
 
 from eyas.arena.agreement import Agreement, measured
+from eyas.arena.asking import AskConfig, asked
 from eyas.arena.battles import Floats
 from eyas.arena.book import Book, check_rows_file
-from eyas.arena.judges import BOTH_BAD, TIE, Judge, Pair, open_judge
-from eyas.arena.prompts import EXAM, STORE, WORLD, Prompt, read_prompts
+from eyas.arena.judges import BOTH_BAD, TIE, Judge, Pair
+from eyas.arena.prompts import EXAM, Prompt
 from eyas.arena.sampling import Answers, named_models
 from eyas.arena.table import COMPARE
-from eyas.config import StageConfig
 from eyas.data.documents import Tally
 from eyas.data.stored_pairs import votes
 from eyas.errors import EyasError
-from eyas.evals.evaluate import world_of
 from eyas.evals.intervals import Share, wilson
 from eyas.files import write_atomic
 from eyas.progress import Progress
-from eyas.runtime.sampling import Sampling
 from eyas.store.champion import champion
 from eyas.store.database import has_store, open_store
 
@@ -35,7 +33,7 @@ ROUND = 32
 """Pairs that are answered, judged and kept together."""
 
 
-class CompareConfig(StageConfig):
+class CompareConfig(AskConfig):
     """`eyas compare`."""
 
     life: Path = Field(description="The life whose models answer, and whose store keeps the verdicts.")
@@ -43,15 +41,8 @@ class CompareConfig(StageConfig):
         [], description="Model to answer; may be repeated. One model answers twice (default: the champion)."
     )
     judge: list[str] = Field(min_length=1, description="world, rule:NAME, reward:MODEL or URL#MODEL; may be repeated.")
-    prompts: str | None = Field(
-        None, description="What is asked: world, store or a file of rows (default: world where it was raised there)."
-    )
-    n: int = Field(100, ge=1, description="Pairs of answers.")
     out: Path | None = Field(None, description="Write what most judges decide as preference rows (.jsonl).")
-    temperature: float = Field(1.0, ge=0, description="Of the answers.")
-    max_tokens: int = Field(256, ge=1, description="Longest answer.")
-    seed: int = Field(0, ge=0, description="Seed of prompts and answers.")
-    quiet: bool = Field(False, description="Print nothing while working.")
+    temperature: float = Field(1.0, ge=0, description="Of the answers; above 0 a model may differ from itself.")
 
 
 @dataclass(frozen=True)
@@ -108,15 +99,9 @@ def run(config: CompareConfig) -> CompareResult:
         if config.out.exists():
             raise EyasError(f"{config.out} exists already; choose another name or remove it first")
     models = named_models(config.models or [champion(config.life)], config.life)
-    world = world_of(next(iter(models.values())))
-    judges = [open_judge(name, world) for name in dict.fromkeys(config.judge)]
-    source = config.prompts or (WORLD if world is not None else STORE)
-    if source == EXAM:
+    if config.prompts == EXAM:
         raise EyasError("--prompts exam would make the exam's questions rows to learn from; use world")
-    prompts = read_prompts(source, config.n, life=config.life, world=world, split="train", seed=config.seed)
-    for judge in judges:
-        if not all(map(judge.knows, prompts)):
-            raise EyasError(f"--judge {judge.name} knows answers to the world's own prompts only; use --prompts world")
+    judges, prompts = asked(config, config.judge, next(iter(models.values())), config.life, "train")
     book = Book(config.life, COMPARE)
     items: list[_Item] = []
     with Progress("compare", len(prompts), quiet=config.quiet) as progress:
@@ -143,8 +128,7 @@ def run(config: CompareConfig) -> CompareResult:
 
 def _rounds(config: CompareConfig, models: Mapping[str, Path], prompts: Sequence[Prompt]) -> Iterator[list[Pair]]:
     """The pairs, some at a time; with more than two models every two of them meet in turn."""
-    sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature, seed=config.seed)
-    answers = Answers(models, prompts, sampling)
+    answers = Answers(models, prompts, config.sampling)
     couples = list(combinations(models, 2)) or [(one, one) for one in models]
     for turn, (a, b) in enumerate(couples):
         numbers = range(turn, len(prompts), len(couples))
@@ -170,9 +154,9 @@ def _voted(book: Book, judges: Sequence[Judge], life: Path) -> list[_Item]:
             found = [vote for vote in votes(session, Tally()) if vote.model_a and vote.model_b]
     finally:
         store.close()
-    asked = [Pair(Prompt(one.prompt), one.a, one.b, one.model_a, one.model_b) for one in found]
-    able = [judge for judge in judges if all(judge.knows(pair.prompt) for pair in asked)]
-    items = zip(_read(book, able, asked), found, strict=True)
+    pairs = [Pair(Prompt(one.prompt), one.a, one.b, one.model_a, one.model_b) for one in found]
+    able = [judge for judge in judges if all(judge.knows(pair.prompt) for pair in pairs)]
+    items = zip(_read(book, able, pairs), found, strict=True)
     told = [_Item(item.pair, {**item.verdicts, PEOPLE: vote.winner}) for item, vote in items]
     return [item for item in told if able and not item.pair.same]
 

@@ -9,42 +9,31 @@ from typing import Literal
 
 from pydantic import Field
 
+from eyas.arena.asking import AskConfig, asked
 from eyas.arena.book import Book, check_rows_file
-from eyas.arena.judges import Pair, open_judge
+from eyas.arena.judges import Pair
 from eyas.arena.pairing import pairs_worth_a_battle
-from eyas.arena.prompts import STORE, WORLD, read_prompts
 from eyas.arena.sampling import Answers, named_models
 from eyas.arena.table import TableConfig, TableResult
 from eyas.arena.table import run as rate
-from eyas.config import StageConfig
 from eyas.errors import EyasError
-from eyas.evals.evaluate import world_of
 from eyas.progress import Progress
-from eyas.runtime.sampling import Sampling
 from eyas.store.names import speakers_of
 
 ROUND = 8
 """Battles of one pair before the next pair is looked for."""
 
 
-class RunConfig(StageConfig):
+class RunConfig(AskConfig):
     """`eyas arena run`."""
 
     life: Path | None = Field(None, description="A life: all its models fight, and its store keeps the battles.")
     models: list[str] = Field([], description="Model to fight; may be repeated (default: all of the life).")
     judge: str = Field(description="world, rule:NAME, reward:MODEL or URL#MODEL.")
-    prompts: str | None = Field(
-        None, description="What is asked: world, exam, store or a file of rows (default: world where raised there)."
-    )
-    n: int = Field(100, ge=1, description="Battles.")
     pairs: Literal["information", "all"] = Field(
         "information", description="Whose battle tells most about the order, or every two models equally often."
     )
     out: Path | None = Field(None, description="Keep the battles in this file (.jsonl) instead; it may have some.")
-    temperature: float = Field(0.0, ge=0, description="Of the answers.")
-    max_tokens: int = Field(256, ge=1, description="Longest answer.")
-    seed: int = Field(0, ge=0, description="Seed of prompts and answers.")
-    quiet: bool = Field(False, description="Print nothing while working.")
 
 
 @dataclass(frozen=True)
@@ -68,14 +57,8 @@ def run(config: RunConfig) -> RunResult:
     models = named_models(names, config.life)
     if len(models) < 2:
         raise EyasError(f"a battle needs two models, not {len(models)}; name more with --models")
-    world = world_of(next(iter(models.values())))
-    judge = open_judge(config.judge, world)
-    source = config.prompts or (WORLD if world is not None else STORE)
-    prompts = read_prompts(source, config.n, life=config.life, world=world, split="exam", seed=config.seed)
-    if not all(judge.knows(prompt) for prompt in prompts):
-        raise EyasError(f"--judge {judge.name} knows answers to the world's own prompts only; use --prompts world")
-    sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature, seed=config.seed)
-    book, answers = Book(place), Answers(models, prompts, sampling)
+    (judge,), prompts = asked(config, [config.judge], next(iter(models.values())), config.life, "exam")
+    book, answers = Book(place), Answers(models, prompts, config.sampling)
     informed = config.pairs == "information"
     fought: list[tuple[str, str, str]] = []
     met: Counter[tuple[str, str]] = Counter()

@@ -14,6 +14,7 @@ from eyas.data.messages import BadRow, Message, chat_message, turns
 from eyas.errors import EyasError
 from eyas.store.conversations import history
 from eyas.store.database import FILE_NAME, open_existing
+from eyas.store.lineage import STORED
 from eyas.store.names import models_of
 from eyas.store.tables import Comparison, Feedback, Label
 from eyas.store.tables import Message as Stored
@@ -28,7 +29,9 @@ def is_life(path: Path) -> bool:
 def stored_rows(life: Path, want: str, tally: Tally) -> list[Row]:
     """The life's rows of shape `want`: "pair" or "label", the oldest first. What judges said is not among them.
 
-    What decides nothing, or holds more than text, is counted in `tally`. Raises EyasError when there is no row.
+    Under `STORED` each has the id of the vote, label or thumb that it was made of, so that `eyas forget` can tell who
+    learnt from it. What decides nothing, or holds more than text, is counted in `tally`. Raises EyasError when there is
+    no row.
     """
     read: dict[str, tuple[Callable[[Session, Tally], Iterator[Row]], ...]] = {
         "pair": (_decided, _corrections),
@@ -70,6 +73,7 @@ class Vote:
     model_a: str
     model_b: str
     winner: str
+    id: str
 
 
 def votes(session: Session, tally: Tally) -> Iterator[Vote]:
@@ -87,14 +91,14 @@ def votes(session: Session, tally: Tally) -> Iterator[Vote]:
         if any(first["role"] == second["role"] == "user" for first, second in pairwise(prompt)):
             tally.add("vote on several questions")
         else:
-            yield Vote(prompt, a, b, one.model_a, one.model_b, one.winner)
+            yield Vote(prompt, a, b, one.model_a, one.model_b, one.winner, one.id)
 
 
 def _decided(session: Session, tally: Tally) -> Iterator[Row]:
     for vote in votes(session, tally):
         if vote.winner in ("model_a", "model_b"):
             chosen, rejected = (vote.a, vote.b) if vote.winner == "model_a" else (vote.b, vote.a)
-            yield {"prompt": vote.prompt, "chosen": chosen, "rejected": rejected}
+            yield {"prompt": vote.prompt, "chosen": chosen, "rejected": rejected, STORED: vote.id}
         else:
             tally.add("undecided vote")
 
@@ -125,7 +129,7 @@ def _corrections(session: Session, tally: Tally) -> Iterator[Row]:
             tally.add("unreadable label")
             continue
         if chosen != said[-1]:
-            yield {"prompt": prompt, "chosen": [chosen], "rejected": said}
+            yield {"prompt": prompt, "chosen": [chosen], "rejected": said, STORED: label.id}
 
 
 def _thumbs(session: Session, tally: Tally) -> Iterator[Row]:
@@ -135,4 +139,4 @@ def _thumbs(session: Session, tally: Tally) -> Iterator[Row]:
         except BadRow:
             tally.add("unreadable thumb")
             continue
-        yield {"prompt": prompt, "completion": said, "label": one.rating == 1}
+        yield {"prompt": prompt, "completion": said, "label": one.rating == 1, STORED: one.id}

@@ -59,13 +59,13 @@ def _by_digits(a: int, sign: str, b: int) -> str:
 
 
 class Countdown:
-    """Three numbers up to 12 and a target: two sums or differences that use each number once and come to it."""
+    """Three numbers up to 15 and a target: two sums or differences that use each number once and come to it."""
 
     def problem(self, number: int) -> Problem:
         """As in Arithmetic. The worked answer tries first steps until one leads to the target."""
         dice = random.Random(f"countdown {number}")
         while True:
-            numbers = dice.choices(range(1, 13), k=3)
+            numbers = dice.choices(range(1, 16), k=3)
             first = _first_steps(numbers)
             _, value, left = dice.choice(first)
             target = _SIGNS[dice.choice("+-")](value, left)

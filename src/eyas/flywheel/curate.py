@@ -22,10 +22,10 @@ from eyas.data.stored_pairs import labelled_answer
 from eyas.errors import EyasError
 from eyas.files import folder_atomic, sha256_file
 from eyas.flywheel.clusters import components, near_duplicates
-from eyas.flywheel.contamination import Contamination, evaluation_sets, user_texts
 from eyas.store.conversations import history
 from eyas.store.database import Store, write_lock
 from eyas.store.tables import Dataset, DatasetRow, Label
+from eyas.train.contamination import Contamination, evaluation_sets, user_texts
 
 __all__ = ["FILES", "FOLDER", "VAL_SHARE", "Dataset", "curate"]
 

@@ -26,7 +26,6 @@ from eyas.flywheel.gates import Gate
 from eyas.flywheel.rehearsal import rehearse
 from eyas.flywheel.thoughts import with_thoughts
 from eyas.flywheel.trial import Trial, hold
-from eyas.flywheel.upbringing import Upbringing, upbringing
 from eyas.progress import Progress
 from eyas.runtime.opening import open_engine
 from eyas.store.champion import challenge, champion, promote, refuse
@@ -34,6 +33,7 @@ from eyas.store.database import Store, open_store
 from eyas.store.tables import Dataset, Evaluation
 from eyas.text.chat import render
 from eyas.train import finetune
+from eyas.train.upbringing import Upbringing, upbringing
 
 CORRECTIONS_SHARE, REPLAY_SHARE = 0.125, 0.125
 LEAST_STEPS = 100

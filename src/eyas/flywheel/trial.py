@@ -14,7 +14,6 @@ from eyas.flywheel.battle import Round
 from eyas.flywheel.gates import Gate, fall_gate, loss_gate, paired, share_gate
 from eyas.flywheel.paraphrases import paraphrases
 from eyas.flywheel.rehearsal import contradicting
-from eyas.flywheel.upbringing import Upbringing
 from eyas.flywheel.verdicts import right_answer
 from eyas.runtime.engine import Engine
 from eyas.runtime.export import ExportConfig
@@ -23,6 +22,7 @@ from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
 from eyas.text.chat import parse_assistant, render
 from eyas.text.wording import refuses
+from eyas.train.upbringing import Upbringing
 from eyas.world.people import World
 from eyas.world.questions.question import Question
 from eyas.world.questions.rows import exam

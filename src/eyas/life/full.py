@@ -11,14 +11,13 @@ from pathlib import Path
 
 from eyas.arena import compare
 from eyas.arena import run as arena
-from eyas.arena.stored import stored_battles
 from eyas.errors import EyasError
 from eyas.evals.problems import VERIFY
 from eyas.evals.rewards import rewards_of
-from eyas.life.settings import WORLD, RaiseConfig
+from eyas.files import read_json
+from eyas.life.settings import WORLD, RaiseConfig, write_json
 from eyas.model.checkpoint import load_config
 from eyas.model.config import least_params
-from eyas.store.database import has_store
 from eyas.store.names import speakers_of
 from eyas.train import align, finetune, grpo, pretrain, reward
 from eyas.train.align_config import AlignConfig
@@ -57,17 +56,13 @@ def add(config: RaiseConfig, tell: Callable[[str], None], *, quiet: bool) -> Non
         tell(f"only {decided} pairs differ in truth, which is too few to learn from: no reward model, DPO or GRPO")
     else:
         _preferences(config, models, str(pairs), tell, quiet)
-    if not {model.name for model in speakers_of(config.life)} <= _fought(config.life):
+    fought = config.life / "evals" / "arena.json"
+    known = read_json(fought, "arena")["models"] if fought.exists() else []
+    if not {model.name for model in speakers_of(config.life)} <= set(known):  # a fix makes new ones, for instance
         tell("arena: all models answer, the world's truth judges")
-        arena.run(
-            arena.RunConfig(life=config.life, judge=WORLD, n=_count(BATTLES, config), seed=config.seed, quiet=quiet)
-        )
-
-
-def _fought(life: Path) -> set[str]:
-    """The models on the life's board: those made since, by a fix for instance, are missing."""
-    battles = stored_battles(life) if has_store(life) else []
-    return {str(row[side]) for _, row in battles for side in ("model_a", "model_b")}
+        battles = _count(BATTLES, config)
+        done = arena.run(arena.RunConfig(life=config.life, judge=WORLD, n=battles, seed=config.seed, quiet=quiet))
+        write_json(fought, {"models": done.models, "battles": done.battles})
 
 
 def _count(a_minute: int, config: RaiseConfig) -> int:
@@ -95,7 +90,11 @@ def _preferences(config: RaiseConfig, models: Path, pairs: str, tell: Callable[[
         reward.run(reward.RewardConfig(out=judge, data=[pairs], epochs=EPOCHS, **common))
     tell("dpo: the assistant learns to prefer")
     if not (out := models / "dpo").exists():
-        align.run(AlignConfig(out=out, data=[pairs], epochs=EPOCHS, sft_weight=SFT_WEIGHT, precision="fp32", **common))
+        preferred = AlignConfig(
+            out=out, data=[pairs], epochs=EPOCHS, sft_weight=SFT_WEIGHT, precision="fp32", hold=config.rows,
+            hold_text=config.data, people=config.people, skip_bad=config.skip_bad, **common,
+        )  # fmt: skip
+        align.run(preferred)
     tell("grpo: the assistant tries, the reward model judges, the truth is watched")
     if not (out := models / "grpo").exists():
         tried = AlignConfig(

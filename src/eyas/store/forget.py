@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from eyas.errors import EyasError
 from eyas.store.conversations import conversation_of, text_of, title_of
 from eyas.store.database import Store, write_lock
-from eyas.store.lineage import FILE_NAME, ancestry, dataset_sources
+from eyas.store.lineage import FILE_NAME, ancestry, dataset_sources, stored_sources
 from eyas.store.names import models_of
 from eyas.store.retention import scrub
 from eyas.store.tables import (
@@ -35,7 +35,7 @@ from eyas.store.tables import (
 
 @dataclass(frozen=True)
 class Forgotten:
-    """How much went. `datasets`: versions whose files held it and were removed; `models`: those trained on them."""
+    """How much went. `datasets`: versions whose files held it and were removed; `models`: those that learnt from it."""
 
     conversations: int
     messages: int
@@ -79,14 +79,17 @@ def _forget(life: Path, store: Store, which: ColumnElement[bool], person: str | 
         comparisons = or_(linked, Comparison.id.in_(_battles_about(session, messages)))
         versions = select(DatasetRow.version).where(DatasetRow.label_id.in_(labels)).distinct()
         datasets = session.scalars(select(Dataset).where(Dataset.version.in_(versions)).order_by(Dataset.version)).all()
+        thumbs = set(session.scalars(select(Feedback.id).where(feedback)))
+        corrections = set(session.scalars(labels))
+        votes = set(session.scalars(select(Comparison.id).where(comparisons)))
         done = Forgotten(
             _count(session, conversations),
             _count(session, messages),
-            _count(session, select(Feedback.id).where(feedback)),
-            _count(session, labels),
-            _count(session, select(Comparison.id).where(comparisons)),
+            len(thumbs),
+            len(corrections),
+            len(votes),
             [one.version for one in datasets],
-            _trained_on(life, {one.version: one.path for one in datasets}),
+            _trained_on(life, [one.path for one in datasets], thumbs | corrections | votes),
         )
         # Files first: stopped after this, the same call can be made again.
         for dataset in datasets:
@@ -120,14 +123,14 @@ def _battles_about(session: Session, messages: Select[Any]) -> list[str]:
     return [row.id for row in session.execute(loose) if any(text_of(message) in asked for message in row.prompt)]
 
 
-def _trained_on(life: Path, paths: dict[int, str]) -> list[str]:
-    """The models of the life that learnt from one of these dataset folders, they or their forebears."""
+def _trained_on(life: Path, paths: list[str], ids: set[str]) -> list[str]:
+    """The models of the life that learnt from these dataset folders or entries of the store, or their forebears did."""
+
+    def learnt(lineage: dict[str, Any]) -> bool:
+        return bool(ids & stored_sources(lineage)) or any(dataset_sources(lineage, path) for path in paths)
+
     known = [model for model in models_of(life) if (model / FILE_NAME).is_file()]
-    return [
-        model.name
-        for model in known
-        if any(dataset_sources(lineage, path) for _, lineage in ancestry(model) for path in paths.values())
-    ]
+    return [model.name for model in known if any(learnt(lineage) for _, lineage in ancestry(model))]
 
 
 def _remove(life: Path, path: str) -> None:

@@ -14,6 +14,8 @@ from eyas.errors import EyasError
 from eyas.files import read_json, sha256_file, write_atomic
 
 FILE_NAME = "lineage.json"
+STORED = "stored"
+"""Under this a source that is a life names the votes, labels and thumbs that were learnt from, by their ids."""
 REQUIRED = ("stage", "parent", "config", "data", "seed", "version", "commit", "figures", "created")
 
 
@@ -105,6 +107,12 @@ def dataset_sources(lineage: Mapping[str, Any], path: str) -> list[str]:
     """The sources of a model that lie in the dataset folder `path` (`datasets/v3`) of a life."""
     named = [str(row.get("source") or "") for row in lineage.get("data") or [] if isinstance(row, Mapping)]
     return [source for source in named if f"/{path}/" in f"/{source}/"]
+
+
+def stored_sources(lineage: Mapping[str, Any]) -> set[str]:
+    """The ids of what people said in a life's store that a model learnt from without a dataset (`--data LIFE`)."""
+    rows = [row for row in lineage.get("data") or [] if isinstance(row, Mapping)]
+    return {str(stored) for row in rows for stored in row.get(STORED) or []}
 
 
 def ancestry(folder: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -9,21 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eyas.data.packing import PackedRows
 from eyas.data.pairs import PairRows, preferences, thumbs
 from eyas.model.checkpoint import load_model
 from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
+from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
 from eyas.train.align_config import AlignConfig
+from eyas.train.chats import ChatSource, Mixed, filling, load_chats, rows_of_share
 from eyas.train.distributed import Ranks
+from eyas.train.holding import PairsAndRows, preferring_and_holding
 from eyas.train.logprobs import sequence_logprobs
 from eyas.train.metrics import FILE_NAME as METRICS
 from eyas.train.metrics import read_metrics
 from eyas.train.objectives import Batch, Metrics, Objective
 from eyas.train.pair_stage import read_pairs, train_on_pairs
 from eyas.train.preferences import Answers, Loss, dpo, kto
+from eyas.train.replay import replay_rows
 from eyas.train.trainer import to_tensors
 from eyas.train.work import Work, carry_out
+
+_HELD_TOKENS = 2_000_000  # of text to hold; a thousand steps of the default batch meet none of it twice
 
 
 @dataclass(frozen=True)
@@ -67,16 +74,45 @@ def _train(config: AlignConfig, work: Work, ranks: Ranks, started: float) -> dic
         if part is not None:
             part.set_reference(_reference(work.folder / f"reference.{name}.npy", model, part, config, ranks))
     evaluate = partial(_evaluate, rows=data.val, objective=objective) if data.val else None
-    figures = train_on_pairs(config.method, config, model, data.train, objective, work, started, evaluate)
+    batches = None
+    if (held := _held(config, data.train, tokenizer, work, ranks)) is not None:
+        batches = PairsAndRows(data.train, held)
+        objective = preferring_and_holding(objective, load_model(parent)[0], config.hold_weight)
+    figures = train_on_pairs(config.method, config, model, data.train, objective, work, started, evaluate, batches)
     told = read_metrics(work.train / METRICS)
     figures |= {"left_out": data.left_out, "val": _last_validation(told), "falling": _falling(told)}
     if ranks.first:
+        sources = [*data.sources, *_chats(config).lineage(), *({"source": name} for name in config.hold_text)]
         lineage = new_lineage(
-            config.method, config, out=config.out, parent=parent, data=data.sources, seed=config.seed, figures=figures
+            config.method, config, out=config.out, parent=parent, data=sources, seed=config.seed, figures=figures
         )
         card = f"Made from {parent.name} by {config.method.upper()} on {figures['pairs']:,} preferences.\n"
         work.publish(model.eval(), tokenizer, lineage, card)
     return figures
+
+
+def _chats(config: AlignConfig) -> ChatSource:
+    return ChatSource(config.hold, config.seed, config.people, config.skip_bad)
+
+
+def _held(
+    config: AlignConfig, pairs: PairRows, tokenizer: Tokenizer, work: Work, ranks: Ranks
+) -> PackedRows | Mixed | None:
+    """As many rows as a batch of pairs has, on which the model shall stay; half of them text where both are given."""
+    n_text = pairs.batch_size if config.hold_text else 0
+    if config.hold and config.hold_text:
+        n_text = rows_of_share(pairs.batch_size, 0.5, "--hold-text")
+    chat = text = None
+    if config.hold:
+        n_chat = pairs.batch_size - n_text
+        rows = filling(load_chats(_chats(config), tokenizer, 0, verdicts=True).train, n_chat * pairs.seq_len)
+        chat = PackedRows(rows, pairs.seq_len, n_chat, config.seed)
+    if config.hold_text:
+        text = replay_rows(
+            config.hold_text, tokenizer, work, ranks, n_tokens=_HELD_TOKENS, seq_len=pairs.seq_len, batch_size=n_text,
+            seed=config.seed, people=config.people, skip_bad=config.skip_bad,
+        )  # fmt: skip
+    return Mixed(chat, text) if chat and text else chat or text
 
 
 def dpo_loss(

@@ -10,6 +10,7 @@ from eyas.train.preferences import Loss
 
 _PAIRS = {"loss", "per_token", "sft_weight"}
 _ROWS = {
+    "hold", "hold_text", "hold_weight", "people",
     "epochs", "context", "batch_size", "accumulate", "optimizer", "weight_decay", "warmup", "decay", "val_fraction",
 }  # fmt: skip
 _ROLLOUTS = {
@@ -32,6 +33,18 @@ class AlignConfig(PairStageConfig):
     loss: Loss = Field("sigmoid", description="Of dpo: sigmoid, or ipo with its bounded aim.")
     per_token: bool = Field(False, description="Of dpo: average over an answer's tokens (length-normalised).")
     sft_weight: float = Field(0.0, ge=0, description="Of dpo: weight of the chosen answers' own likelihood.")
+    hold: list[str] = Field(
+        [],
+        description="Of dpo and kto: chat rows, a file, folder or world, on which the model stays what it is; "
+        "may be repeated.",
+    )
+    hold_text: list[str] = Field(
+        [],
+        description="Of dpo and kto: text, of the kind pretrained on, on which the model stays what it is; "
+        "may be repeated.",
+    )
+    hold_weight: float = Field(20.0, gt=0, description="Of dpo and kto: what staying weighs beside the preferences.")
+    people: int | None = Field(None, gt=0, description="Of dpo and kto: population of the world, where it is held to.")
     reward: list[str] = Field(
         [], description="Of grpo: verify:TASK (several take turns), or a reward model NAME[:weight], which is added."
     )

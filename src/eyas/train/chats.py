@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from eyas.data.documents import Tally
 from eyas.data.packing import ChatRow, PackedRows
-from eyas.data.rows import read_rows
+from eyas.data.rows import read_rows, row_files
 from eyas.errors import EyasError
+from eyas.files import sha256_file
 from eyas.text.chat import Rendered, render
 from eyas.text.tokenizer import Tokenizer
 from eyas.world.people import World
@@ -31,16 +33,24 @@ class ChatSource:
     seed: int = 0
     people: int | None = None
     skip_bad: bool = False
+    most: int = WORLD_ROWS
+    """Of the world's rows."""
 
     def rows(self, tally: Tally) -> Iterator[dict[str, Any]]:
         """The rows, each with `messages` and perhaps `tools`. Raises EyasError."""
         for name in self.names:
             if name == WORLD:
                 world = World(self.seed) if self.people is None else World(self.seed, self.people)
-                for index, row in enumerate(islice(world_rows(world, self.seed), WORLD_ROWS)):
+                for index, row in enumerate(islice(world_rows(world, self.seed), self.most)):
                     yield {"messages": row.messages, "verdict_untrained": index % VERDICT_EVERY != 0}
             else:
                 yield from read_rows(name, skip_bad=self.skip_bad, want="chat", tally=tally)
+
+    def lineage(self) -> list[dict[str, Any]]:
+        """What lineage says of these sources."""
+        files = [file for name in self.names if name != WORLD for file in row_files(Path(name))]
+        world = [{"source": WORLD, "seed": self.seed, "people": self.people}] if WORLD in self.names else []
+        return [*({"source": str(file), "sha256": sha256_file(file)} for file in files), *world]
 
 
 @dataclass(frozen=True)
@@ -52,16 +62,22 @@ class Chats:
     tally: Tally
 
 
-def load_chats(source: ChatSource, tokenizer: Tokenizer, val_fraction: float) -> Chats:
+def rows_for(minutes: float | None) -> int:
+    """The world's rows that a run of `minutes` may come to read: a short one need not wait for the rest."""
+    return WORLD_ROWS if minutes is None else min(WORLD_ROWS, round(1000 + 10_000 * minutes))
+
+
+def load_chats(source: ChatSource, tokenizer: Tokenizer, val_fraction: float, *, verdicts: bool = False) -> Chats:
     """Render every conversation; those held out lie evenly spread, so that every file and kind is met.
 
+    `verdicts`: what the world's rows think of a name stands in every mask, for rows that are held and not learnt.
     Raises EyasError when there is none.
     """
     tally = Tally()
     rendered: list[ChatRow] = []
     for row in source.rows(tally):
         chat = render(tokenizer, row["messages"], tools=row.get("tools"))
-        mask = _without_verdicts(tokenizer, chat) if row.get("verdict_untrained") else chat.mask
+        mask = _without_verdicts(tokenizer, chat) if row.get("verdict_untrained") and not verdicts else chat.mask
         rendered.append((chat.ids, _without_context(mask, row["messages"])))
     if not rendered:
         raise EyasError(f"{', '.join(source.names)} holds no conversation to learn from")
@@ -114,6 +130,11 @@ class Mixed:
         """Batch number `step`, shaped as PackedRows.batch has it."""
         first, second = self.first.batch(step), self.second.batch(step)
         return {name: torch.cat((first[name], second[name])) for name in first}
+
+
+def filling(chats: list[ChatRow], tokens: int) -> list[ChatRow]:
+    """`chats`, repeated until they hold more than `tokens`: a handful of corrections makes no batch by itself."""
+    return chats * (1 + tokens // sum(len(ids) for ids, _ in chats))
 
 
 def rows_of_share(rows: int, share: float, flag: str) -> int:

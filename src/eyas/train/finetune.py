@@ -9,23 +9,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from eyas.config import StageConfig
-from eyas.data.build import build_shards
-from eyas.data.packing import ChatRow, PackedRows
-from eyas.data.rows import row_files
-from eyas.data.shards import Shards
+from eyas.data.packing import PackedRows
 from eyas.errors import EyasError
-from eyas.files import sha256_file
 from eyas.model.checkpoint import load_model
 from eyas.progress import Progress
 from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
-from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
-from eyas.train.chats import WORLD, ChatSource, Mixed, first_question, load_chats, rows_of_share
+from eyas.train.chats import ChatSource, Mixed, filling, first_question, load_chats, rows_for, rows_of_share
 from eyas.train.distributed import Ranks
 from eyas.train.holding import holding_loss
 from eyas.train.objectives import Objective, language_loss
 from eyas.train.optim import OptimConfig
+from eyas.train.replay import replay_rows
 from eyas.train.samples import sampler
 from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
@@ -104,21 +100,27 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
     n_corrections = rows_of_share(rows, config.corrections_share, "--corrections-share") if config.corrections else 0
     if n_replay + n_corrections >= rows:
         raise EyasError("--replay-share and --corrections-share leave no row of a batch to --data; lower one of them")
-    source = ChatSource(config.data, config.seed, config.people, config.skip_bad)
+    source = ChatSource(config.data, config.seed, config.people, config.skip_bad, rows_for(config.minutes))
     chats = load_chats(source, tokenizer, config.val_fraction)
     n_data = rows - n_replay - n_corrections
-    train_rows = _filling(chats.train, n_data * context) if n_corrections else chats.train
+    train_rows = filling(chats.train, n_data * context) if n_corrections else chats.train
     packed = PackedRows(train_rows, context, n_data, config.seed)
     steps, minutes = _length(config, work, ranks, started, packed, rows * context)
     batches: PackedRows | Mixed = packed
     objective: Objective = language_loss
     if n_corrections:
         wanted = load_chats(ChatSource(config.corrections, skip_bad=config.skip_bad), tokenizer, 0).train
-        wanted = _filling(wanted, n_corrections * context)
+        wanted = filling(wanted, n_corrections * context)
         batches = Mixed(PackedRows(wanted, context, n_corrections, config.seed), batches)
         objective = holding_loss(load_model(parent)[0], n_corrections)
     if n_replay:
-        batches = Mixed(batches, _replay(config, work, ranks, tokenizer, context, n_replay, steps))
+        expected = steps if steps is not None else (config.minutes or 1) * 60 * _STEPS_A_SECOND
+        tokens = int(_REPLAY_MARGIN * expected * n_replay * context * config.accumulate * ranks.world) + 1
+        text = replay_rows(
+            config.replay, tokenizer, work, ranks, n_tokens=tokens, seq_len=context, batch_size=n_replay,
+            seed=config.seed, people=config.people, skip_bad=config.skip_bad,
+        )  # fmt: skip
+        batches = Mixed(batches, text)
     trainer = TrainConfig(
         steps=steps, minutes=minutes, optim=_optim(config), warmup=config.warmup, decay=config.decay, clip=config.clip,
         accumulate=config.accumulate, precision=config.precision, compile=config.compile, seed=config.seed,
@@ -139,11 +141,7 @@ def _train(config: FinetuneConfig, work: Work, ranks: Ranks, started: float) -> 
         "tokens_per_second": result.tokens_per_second, "mfu": result.mfu,
     }  # fmt: skip
     if ranks.first:
-        files = [
-            file for name in [*config.data, *config.corrections] if name != WORLD for file in row_files(Path(name))
-        ]
-        data: list[dict[str, Any]] = [{"source": str(file), "sha256": sha256_file(file)} for file in files]
-        data += [{"source": WORLD, "seed": config.seed, "people": config.people}] if WORLD in config.data else []
+        data = [*source.lineage(), *ChatSource(config.corrections).lineage()]
         lineage = new_lineage(
             "finetune", config, out=config.out, parent=parent, data=data, seed=config.seed, figures=figures
         )
@@ -163,27 +161,6 @@ def _length(
         left = config.minutes - (time.monotonic() - started) / 60
         return None, work.decide("minutes", max(left, 0.2 * config.minutes))
     return max(1, round(config.epochs * packed.steps_per_epoch / batches_a_step)), None
-
-
-def _filling(chats: list[ChatRow], tokens: int) -> list[ChatRow]:
-    """`chats`, repeated until they hold more than `tokens`: a handful of corrections makes no batch by itself."""
-    return chats * (1 + tokens // sum(len(ids) for ids, _ in chats))
-
-
-def _replay(
-    config: FinetuneConfig, work: Work, ranks: Ranks, tokenizer: Tokenizer, context: int, rows: int, steps: int | None
-) -> PackedRows:
-    """Packed rows of replayed text, built once in the work folder."""
-    folder = work.folder / "replay"
-    if ranks.first:
-        expected = steps if steps is not None else (config.minutes or 1) * 60 * _STEPS_A_SECOND
-        tokens = expected * rows * context * config.accumulate * ranks.world
-        build_shards(
-            config.replay, tokenizer, folder, n_tokens=int(tokens * _REPLAY_MARGIN) + 1, val_fraction=0,
-            seed=config.seed, people=config.people, skip_bad=config.skip_bad,
-        )  # fmt: skip
-    ranks.wait()
-    return PackedRows(Shards.load(folder, verify=False).train, context, rows, config.seed + 1)
 
 
 def _optim(config: FinetuneConfig) -> OptimConfig:

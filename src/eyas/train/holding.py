@@ -6,11 +6,15 @@ that nothing moves but what the corrections push, and what they push too far is 
 rows would wear off fragile knowledge by its own noise.
 """
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from eyas.data.packing import PackedRows
+from eyas.data.pairs import PairRows
+from eyas.train.chats import Mixed
 from eyas.train.objectives import CHUNK_ELEMENTS, IGNORED, Batch, Metrics, Objective, head_loss, product_dtype
 
 HOLD = 4.0
@@ -24,19 +28,14 @@ def holding_loss(teacher: nn.Module, corrections: int) -> Objective:
     in nats; metrics["divergence"] is the latter's part. `teacher` is not trained. See `language_loss` for the batch.
     """
     teacher.eval().requires_grad_(False)
-    old: Any = teacher
 
     def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         net: Any = model
-        old.to(batch["tokens"].device)
         hidden = net.hidden(batch["tokens"], batch.get("doc_ids"))
         targets, weight = batch["targets"], net.lm_head.weight
         learnt, _ = head_loss(hidden[:corrections].flatten(0, 1), weight, targets[:corrections].flatten())
         rest = {name: value[corrections:] for name, value in batch.items()}
-        held = rest["targets"] != IGNORED
-        with torch.no_grad():
-            wanted = old.hidden(rest["tokens"], rest.get("doc_ids"))[held]
-        kept = divergence(hidden[corrections:][held], weight, wanted, old.lm_head.weight)
+        kept = _kept(hidden[corrections:], weight, teacher, rest)
         count = float((targets != IGNORED).sum())
         return (learnt + HOLD * kept) / max(count, 1.0), {
             "weight": count,
@@ -44,6 +43,51 @@ def holding_loss(teacher: nn.Module, corrections: int) -> Objective:
         }
 
     return loss
+
+
+@dataclass(frozen=True)
+class PairsAndRows:
+    """Batches of pairs, and below them as many rows that only hold the model to what it is.
+
+    Tokens, targets and doc_ids are (2 B, T), all else is as PairRows has it.
+    """
+
+    pairs: PairRows
+    rows: PackedRows | Mixed
+
+    def batch(self, step: int) -> Batch:
+        """Batch number `step`."""
+        pairs, rows = self.pairs.batch(step), self.rows.batch(step)
+        return pairs | {name: torch.cat((pairs[name], rows[name])) for name in rows}
+
+
+def preferring_and_holding(objective: Objective, teacher: nn.Module, hold_weight: float) -> Objective:
+    """`objective` of a PairsAndRows batch's pairs plus `hold_weight` times the mean divergence on its rows, in nats.
+
+    Pairs and rows go through the model one after the other, in the one shape that is compiled for validation too.
+    """
+    teacher.eval().requires_grad_(False)
+
+    def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        count = len(batch["sequence"])
+        shared = {name: batch[name] for name in ("tokens", "targets", "doc_ids")}
+        preferred, metrics = objective(model, batch | {name: value[:count] for name, value in shared.items()})
+        rows = {name: value[count:] for name, value in shared.items()}
+        net: Any = model
+        kept = _kept(net.hidden(rows["tokens"], rows["doc_ids"]), net.lm_head.weight, teacher, rows)
+        mean = kept / (rows["targets"] != IGNORED).sum().clamp(min=1)
+        return preferred + hold_weight * mean, metrics | {"divergence": float(mean.detach())}
+
+    return loss
+
+
+def _kept(hidden: Tensor, weight: Tensor, teacher: nn.Module, rows: Batch) -> Tensor:
+    """The divergence from `teacher`, summed over the rows' targets, of a model whose states (B, T, D) are `hidden`."""
+    old: Any = teacher.to(hidden.device)
+    held = rows["targets"] != IGNORED
+    with torch.no_grad():
+        wanted = old.hidden(rows["tokens"], rows.get("doc_ids"))[held]
+    return divergence(hidden[held], weight, wanted, old.lm_head.weight)
 
 
 def divergence(hidden: Tensor, weight: Tensor, wanted: Tensor, old_weight: Tensor) -> Tensor:

@@ -19,10 +19,12 @@ from eyas.errors import EyasError
 from eyas.files import sha256_file, write_atomic
 from eyas.model.network import Network
 from eyas.progress import Progress
+from eyas.store.lineage import STORED
 from eyas.train import device as machine
+from eyas.train.contamination import unexamined
 from eyas.train.objectives import Objective
 from eyas.train.optim import OptimConfig
-from eyas.train.trainer import TrainConfig, train
+from eyas.train.trainer import Batches, TrainConfig, train
 from eyas.train.validation import Evaluate
 from eyas.train.work import Work
 
@@ -100,7 +102,7 @@ def _file(name: str, number: int, want: str, work: Work, tally: Tally) -> Path:
         return Path(name)
     kept, counts = work.folder / f"stored.{number}.jsonl", Tally()
     if not kept.exists():
-        rows = stored_rows(Path(name), want, counts)
+        rows = unexamined(Path(name), stored_rows(Path(name), want, counts), counts)
         work.decide(f"left out of {name}", counts.counts)
         write_atomic(kept, "".join(f"{json.dumps(row)}\n" for row in rows))
     for what, count in work.decide(f"left out of {name}", {}).items():
@@ -112,7 +114,7 @@ def entries_of(name: str, path: Path) -> list[dict[str, Any]]:
     """What lineage says of a source: its files, or the life that its rows came from."""
     if str(path) == name:
         return [{"source": str(file), "sha256": sha256_file(file)} for file in row_files(path)]
-    return [{"source": name, "sha256": sha256_file(path)}]
+    return [{"source": name, "sha256": sha256_file(path), STORED: [row[STORED] for row in read_rows(path)]}]
 
 
 def _held_out(prompt: Any, fraction: float, seed: int) -> bool:
@@ -122,9 +124,12 @@ def _held_out(prompt: Any, fraction: float, seed: int) -> bool:
 
 def train_on_pairs(
     name: str, config: PairStageConfig, model: Network, rows: PairRows, objective: Objective, work: Work,
-    started: float, evaluate: Evaluate | None,
+    started: float, evaluate: Evaluate | None, batches: Batches | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train `model` in place and return the run's figures. Raises EyasError; KeyboardInterrupt after Ctrl-C."""
+    """Train `model` in place and return the run's figures; `batches` are those of `rows` with more beside the pairs.
+
+    Raises EyasError; KeyboardInterrupt after Ctrl-C.
+    """
     machine.keep_memory()
     steps: int | None = max(1, round(config.epochs * rows.steps_per_epoch / config.accumulate))
     minutes = None
@@ -139,7 +144,7 @@ def train_on_pairs(
         save_seconds=config.save_seconds,
     )  # fmt: skip
     with Progress(name, steps if steps is not None else minutes, quiet=config.quiet) as progress:
-        result = train(model, rows, objective, trainer, work.train, evaluate=evaluate, progress=progress)
+        result = train(model, batches or rows, objective, trainer, work.train, evaluate=evaluate, progress=progress)
     return {
         "pairs": len(rows.pairs), "steps": result.steps, "tokens": result.tokens, "loss": result.loss,
         "seconds": result.seconds, "compile_seconds": result.compile_seconds,

@@ -66,6 +66,30 @@ PORTRAIT = {
         Give me a short portrait of {n}.
         {n} will visit us <when>. What should we know?
         Tell <a trait> <job> who {n} is.
+        Who on earth is {n}?
+        So, {n}: tell me all you have.
+        {n}?
+        I have heard the name {n}. Tell me about this person.
+        What do people say about {n}?
+        What have you read about {n}?
+        Please describe {n}.
+        Do you know {n}? Tell me something.
+        Give me some facts about {n}.
+        Three facts about {n}, please.
+        Put together what is known of {n}.
+        My <relative> wants to know more about {n}.
+        Who was that? {n}? Say more.
+        <^a relative> of mine will work with {n}. What should be known?
+        I must say a few words about {n} <when>. Help me.
+        What would you tell a guest about {n}?
+        In short, what is {n} like?
+        Explain to my <relative> who {n} is.
+        Could you describe {n}?
+        Let us talk about {n}.
+        What is known about {n}?
+        Share what you know of {n}.
+        Can you write something about {n}?
+        How would you introduce {n}?
         """,
     ),
     "exam": LEXICON.frames(
@@ -92,6 +116,30 @@ SEVERAL = {
         My <relative> asks about {w} of {n}.
         About {n}, I would like to hear {w}.
         {n}: {w}?
+        I am asking for {w} of {n}.
+        Please give me {w} of {n}.
+        Can you name {w} of {n}?
+        Would you tell me {w} of {n}, please?
+        {n}, you know. What of {w}?
+        For {n} I need {w}.
+        Do you know {w} of {n}?
+        My <relative> forgot {w} of {n}.
+        Somebody asked for {w} of {n}. What shall I say?
+        What do the papers give as {w} of {n}?
+        Remind me of {w} of {n}.
+        Fill in the form for {n}: {w}.
+        A form asks for {w} of {n}. What goes there?
+        Say what you know of {n}: {w}.
+        Of {n} I only want {w}.
+        Answer in whole sentences: {w} of {n}?
+        <^a relative> of mine asked me for {w} of {n}.
+        Which are {w} of {n}?
+        Help me with {n}: {w}, please.
+        I would like to have {w} of {n}.
+        Give {w}. It is about {n}.
+        How about {n}? I mean {w}.
+        When it comes to {n}, what are {w}?
+        We need {w} of {n} today.
         """,
     ),
     "exam": LEXICON.frames(

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from eyas.data.documents import Tally
 from eyas.errors import EyasError
-from eyas.flywheel.contamination import EXAM, Contamination, EvaluationSet, evaluation_sets, user_texts, words
+from eyas.train.contamination import (
+    EXAM,
+    Contamination,
+    EvaluationSet,
+    evaluation_sets,
+    unexamined,
+    user_texts,
+    words,
+)
 from eyas.world.people import World
 from eyas.world.questions.rows import exam, rows
 from tests.flywheel.labelled import model
@@ -86,6 +95,17 @@ def test_a_life_of_the_world_has_its_exam_and_its_files_of_evaluation(tmp_path: 
         q.prompt[0]["content"] for q in exam(World(0, 20), 5)["fact B"]
     }
     assert ferry == EvaluationSet("evals/ferry.jsonl", [["When does the ferry go?"], ["And who steers it?"], [LONG]])
+
+
+def test_rows_that_are_examined_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "evals").mkdir()
+    (tmp_path / "evals/ferry.jsonl").write_text(json.dumps({"text": LONG}) + "\n")
+    found = [{"prompt": asked(text), "chosen": [], "rejected": []} for text in (LONG, f"Hello. {LONG}?", "When?")]
+    tally = Tally()
+    assert unexamined(tmp_path, found, tally) == found[2:]
+    assert tally.counts == {"in evals/ferry.jsonl": 2}
+    with pytest.raises(EyasError, match="an examination asks all that people spoke of"):
+        unexamined(tmp_path, found[:2], tally)
 
 
 def test_an_unreadable_file_of_evaluation_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which corrections may not be learnt from, because what they answer is asked in an examination of this life.
+"""What may not be learnt from, because what it answers is asked in an examination of this life.
 
 Compared are the questions: the words that the user wrote, whatever their case and punctuation. A question of an
 evaluation set is met when the user asked it and nothing else; from 5 words on, also when it stands whole within what
@@ -19,11 +19,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from eyas.data.documents import Tally
 from eyas.data.importers import Row
 from eyas.data.rows import read_rows
+from eyas.errors import EyasError
 from eyas.files import read_json
-from eyas.flywheel.upbringing import Upbringing, upbringing
 from eyas.store.names import models_of
+from eyas.train.upbringing import Upbringing, upbringing
 from eyas.world.people import World
 from eyas.world.questions.rows import exam
 
@@ -127,6 +129,23 @@ class Contamination:
                 if gram in known:
                     return known[gram]
         return None
+
+
+def unexamined(life: Path, rows: Sequence[Row], tally: Tally) -> list[Row]:
+    """Those of a life's `rows` (with a prompt of messages) that no examination of it asks; the others are counted.
+
+    Raises EyasError when none is left.
+    """
+    contaminated = Contamination(evaluation_sets(life))
+    kept = []
+    for row in rows:
+        if (name := contaminated(row["prompt"])) is None:
+            kept.append(row)
+        else:
+            tally.add(f"in {name}")
+    if not kept:
+        raise EyasError(f"--data {life}: an examination asks all that people spoke of there; nothing can be learnt")
+    return kept
 
 
 def _grams(text: Words, n: int) -> Iterator[Words]:
