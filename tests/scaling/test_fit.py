@@ -113,5 +113,15 @@ def test_hopeless_tables_give_finite_laws_within_the_search(kind: str) -> None:
     assert np.abs(np.log(found.loss(n, d) / loss)).max() < 3
 
 
+def test_a_floor_that_is_known_bounds_e_and_mends_a_table_too_small_to_show_it() -> None:
+    truth = Law(E=0.37, A=1e4, B=5e3, alpha=0.8, beta=0.7)
+    n, d = (side.ravel() for side in np.meshgrid([3e5, 6e5, 1e6, 1.5e6], [5e5, 1e6, 2e6]))
+    loss = truth.loss(n, d) * np.exp(np.random.default_rng(2).normal(0, 0.02, len(n)))
+    free, bounded = fit(n, d, loss), fit(n, d, loss, floor=0.36)
+    assert free.E < 0.36 <= bounded.E
+    expected = float(truth.loss(3e6, 4e6))
+    assert abs(float(bounded.loss(3e6, 4e6)) - expected) < 0.5 * abs(float(free.loss(3e6, 4e6)) - expected)
+
+
 def test_huber_is_square_then_straight() -> None:
     assert huber(np.array([0.5, -0.5, 1.0, 3.0]), 1.0) == pytest.approx([0.125, 0.125, 0.5, 2.5])

@@ -117,6 +117,16 @@ def test_a_budget_too_small_is_refused_after_a_look_at_the_speed(config: GridCon
     assert not (short.life / "scale").exists()  # or the next try, with more minutes, would be one with other settings
 
 
+def test_the_worlds_entropy_is_the_least_that_a_law_of_it_may_reach(
+    config: GridConfig, life: Path, tmp_path: Path
+) -> None:
+    of_world = {"life": tmp_path / "life", "data": ["world"], "tokenizer": str(life / "scale" / "tokenizer")}
+    begun = Ground(config.model_copy(update=of_world))
+    assert 0.3 < begun.entropy(begun.read(20_000)) < 0.5
+    known = Ground.of_life(life, quiet=True)
+    assert known.entropy(known.read(40_000)) == 0
+
+
 @pytest.mark.parametrize("arch", ["rnn", "cnn"])
 def test_other_networks_have_a_ground_too(config: GridConfig, tmp_path: Path, arch: str) -> None:
     begun = Ground(config.model_copy(update={"life": tmp_path / "life"}))

@@ -1,10 +1,11 @@
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from eyas.errors import EyasError
-from eyas.train.schedule import load_plan, plan_open, plan_steps, save_plan
+from eyas.train.schedule import Clock, load_plan, plan_open, plan_steps, save_plan
 
 
 def test_rate_rises_holds_and_falls_to_the_final_share() -> None:
@@ -53,3 +54,28 @@ def test_damaged_plan_is_named(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text('{"lines": 3}')
     with pytest.raises(EyasError, match=r"plan\.json is damaged"):
         load_plan(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        lambda step: 0.1,
+        lambda step: 5.0 if step < 4 else 0.1,
+        lambda step: 1.0 if step < 20 else 0.1,
+        lambda step: 0.1 if step < 400 else 0.3,
+        lambda step: 3.0 if step % 50 == 49 else 0.1,
+    ],
+    ids=["even", "compiling", "busy at first", "busy later", "with validations"],
+)
+def test_clock_ends_a_run_in_time_and_halfway_down_its_rate(seconds: Callable[[int], float]) -> None:
+    clock, now, step = Clock(60.0), 0.0, 0
+    plan = plan_open(10, compiled=False, precision="bf16")
+    clock.tick(now)
+    while plan.end is None or step < plan.end:
+        now += seconds(step)
+        step += 1
+        clock.tick(now)
+        plan = plan.corrected(step, step + clock.steps_left(), 0.5, 0.02)
+    assert now == pytest.approx(60, rel=0.05)
+    falling = next(line.start for line in plan.lines[1:])
+    assert 0.25 * step < falling < 0.75 * step

@@ -19,7 +19,7 @@ from eyas.train import finetune, pretrain
 from eyas.train.chats import ChatSource, load_chats
 from eyas.train.finetune import FinetuneConfig
 from eyas.train.pretrain import PretrainConfig
-from tests.train.small import SHAPE, WORDS
+from tests.train.small import LAW, SHAPE, WORDS
 
 
 def weights(model: Path) -> dict[str, torch.Tensor]:
@@ -49,6 +49,18 @@ def test_init_continues_with_the_parents_tokenizer(base: Path, corpus: Path, tmp
     first = json.loads((base / "metrics.jsonl").read_text().splitlines()[0])["loss"]
     assert losses[0] < 0.8 * first
     assert read_lineage(tmp_path / "more")["parent"] is not None
+
+
+def test_minutes_make_a_run_and_tell_how_well_it_was_foreseen(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = SHAPE | {"size": None, "minutes": 0.02, "val_fraction": 0.1, "quiet": False}
+    result = pretrain.run(PretrainConfig(out=tmp_path / "base", data=[str(corpus)], **settings), LAW)
+    assert result.expected_bpb is not None and result.bpb is not None
+    assert result.expected_error == pytest.approx(result.bpb / result.expected_bpb - 1)
+    assert f"by a known law about {result.expected_bpb:.3f} bits per byte" in capsys.readouterr().err
+    figures = read_lineage(tmp_path / "base")["figures"]
+    assert figures["expected_low"] < figures["expected_bpb"] < figures["expected_high"]
 
 
 KILL = """
@@ -119,6 +131,7 @@ def test_existing_output_is_never_touched(base: Path, corpus: Path) -> None:
         ({"data": ["nowhere.txt"]}, "nowhere.txt"),
         ({"init": "somewhere", "tokenizer": "elsewhere"}, "--tokenizer and --init exclude each other"),
         ({"seq_len": 128}, "--seq-len 128 is beyond the --context of 64"),
+        ({"minutes": 1.0}, "--tokens and --minutes exclude each other"),
     ],
 )
 def test_bad_flags_are_one_sentence(flags: dict[str, object], message: str, corpus: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from eyas.train import trainer
 from eyas.train.checkpoint import checkpoints
 from eyas.train.metrics import read_metrics
 from eyas.train.objectives import Batch, Metrics, language_loss
-from eyas.train.schedule import load_plan, save_plan
+from eyas.train.schedule import DECISIONS, load_plan, save_plan
 from eyas.train.trainer import TrainConfig, train
 
 QUICK = TrainConfig(steps=8, compile="off", warmup=2)
@@ -206,10 +207,28 @@ def test_clock_ends_the_run_and_its_decisions_are_replayed(tiny: Make, counting:
     assert rates[-1] < max(rates)
     for path in checkpoints(tmp_path):
         path.unlink()  # as if killed before the first checkpoint: the plan alone tells when to end
-    save_plan(tmp_path / "plan.json", replace(plan, decisions=3))  # this machine may be slower now: no new correction
+    save_plan(
+        tmp_path / "plan.json", replace(plan, decisions=DECISIONS)
+    )  # this machine may be slower now: no new correction
     again = train(tiny(), counting, language_loss, config, tmp_path)
     assert again.steps == first.steps
     assert [row["lr"] for row in read_metrics(tmp_path / "metrics.jsonl")] == rates
+
+
+def test_slow_first_steps_do_not_end_a_run_early(
+    tiny: Make, counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        now[0] += 1.0 if len(taken) < 6 else 0.2
+        taken.append(1)
+        return language_loss(model, batch)
+
+    taken: list[int] = []
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    result = train(tiny(), counting, objective, replace(QUICK, steps=None, minutes=0.25), tmp_path)
+    assert now[0] == pytest.approx(15, rel=0.05) and result.steps > 40
 
 
 def test_validation_and_samples_do_not_disturb_the_run(tiny: Make, counting: Any, tmp_path: Path) -> None:

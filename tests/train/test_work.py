@@ -6,6 +6,8 @@ import pytest
 
 from eyas.errors import EyasError
 from eyas.train import finetune, pretrain
+from eyas.train.distributed import Ranks
+from eyas.train.work import Work
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,10 @@ def test_personal_data_is_filtered_by_flag_and_the_choice_is_remembered(tmp_path
     pretrain.run(config)
     lineage = (out / "lineage.json").read_text()
     assert '"personal-data"' in lineage
+
+
+def test_what_was_settled_is_not_found_again(tmp_path: Path) -> None:
+    config = finetune.FinetuneConfig(model="parent", out=tmp_path / "new", data=["world"])
+    first = Work(tmp_path / "new", config).settled("pace", Ranks(), lambda: {"size": "3m"})
+    again = Work(tmp_path / "new", config).settled("pace", Ranks(), lambda: pytest.fail("measured again"))
+    assert first == again == {"size": "3m"}

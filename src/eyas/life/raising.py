@@ -25,6 +25,7 @@ from eyas.runtime.export import run as export
 from eyas.runtime.library import SOURCE as RUN_C
 from eyas.runtime.opening import open_engine
 from eyas.runtime.sampling import Sampling
+from eyas.scaling.dial_law import law_for
 from eyas.train import finetune, pretrain
 from eyas.world.people import World
 from eyas.world.questions.rows import exam as exam_questions
@@ -56,14 +57,16 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     say = _Teller(quiet)
     if not base.exists():
         say(f"1/4 base model: learning to continue {', '.join(config.data)}")
-        pretrain.run(config.pretraining(base, PRETRAIN_SHARE * config.minutes, quiet=quiet))
+        wanted = config.pretraining(base, PRETRAIN_SHARE * config.minutes, quiet=quiet)
+        pretrain.run(wanted, law_for(wanted))
     if not assistant.exists():
         say(f"2/4 assistant: learning to answer from {', '.join(rows)}")
         finetune.run(config.finetuning(base, assistant, FINETUNE_SHARE * config.minutes, quiet=quiet))
     evals = config.life / "evals"
     say("3/4 looking: bits per byte, exam, dreams, a chat")
     if not (evals / "base.json").exists():
-        found = evaluate(EvalConfig(model=str(base), tasks=["bpb"])).bpb
+        megabytes = min(0.5, 0.02 + 0.05 * config.minutes)  # held-out text is a hundredth of what has to be read for it
+        found = evaluate(EvalConfig(model=str(base), tasks=["bpb"], megabytes=megabytes)).bpb
         assert found is not None
         write_json(evals / "base.json", found.as_json())
     if WORLD in rows and not (evals / "exam.json").exists():

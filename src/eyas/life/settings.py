@@ -9,6 +9,8 @@ from pydantic import Field
 from eyas.config import StageConfig
 from eyas.errors import EyasError
 from eyas.files import read_json, write_atomic
+from eyas.scaling.dial_law import default_law
+from eyas.scaling.settings import FOLDER
 from eyas.train.finetune import FinetuneConfig
 from eyas.train.pretrain import PretrainConfig, expected_tokens
 from eyas.world.people import RELATIONS
@@ -72,7 +74,7 @@ def people_for(minutes: float) -> int:
     A fact is stored after 100 to 1,000 exposures (Allen-Zhu & Li 2024, "Physics of Language Models 3.3"); the papers
     state some fact every `_BYTES_A_FACT` bytes.
     """
-    read = expected_tokens(PRETRAIN_SHARE * minutes) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
+    read = expected_tokens(PRETRAIN_SHARE * minutes, default_law(level=True)) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
     people = read / _BYTES_A_FACT / _EXPOSURES / len(RELATIONS)
     return int(min(300, max(60, 10 * round(people / 10))))
 
@@ -89,7 +91,7 @@ def remember(config: RaiseConfig) -> RaiseConfig:
         if different:
             flags = ", ".join(f"--{key.replace('_', '-')}" for key in different)
             raise EyasError(f"{config.life} was begun with other settings ({flags}); repeat them, or name another life")
-    elif config.life.exists() and any(config.life.iterdir()):
+    elif config.life.exists() and any(path.name != FOLDER for path in config.life.iterdir()):
         raise EyasError(f"{config.life} holds something else; name a new folder for the life")
     else:
         write_json(path, asked | {"residents": people})

@@ -51,6 +51,6 @@ def resampled(runs: Runs, times: int, seed: int) -> Array:
     return drawn[:, cluster].astype(np.float64)
 
 
-def replicate_laws(runs: Runs, times: int, seed: int, delta: float = DELTA) -> Array:
+def replicate_laws(runs: Runs, times: int, seed: int, delta: float = DELTA, floor: float = 0.0) -> Array:
     """Laws [times, 5] fitted to resampled runs."""
-    return fit_weighted(runs.n, runs.d, runs.loss, resampled(runs, times, seed), delta)
+    return fit_weighted(runs.n, runs.d, runs.loss, resampled(runs, times, seed), delta, floor)

@@ -27,18 +27,19 @@ ABSENT = 1e-7  # of the mean loss: a term this small is not there
 _SUPPORTS = [[*kept] for size in (1, 2, 3) for kept in combinations(range(3), size)]
 
 
-def fit(n: Array, d: Array, loss: Array, delta: float = DELTA) -> Law:
-    """The law of runs with `n` parameters, `d` tokens and `loss`, each [runs], all positive."""
-    return Law.of(fit_weighted(n, d, loss, np.ones((1, len(loss))), delta)[0])
+def fit(n: Array, d: Array, loss: Array, delta: float = DELTA, floor: float = 0.0) -> Law:
+    """The law of runs with `n` parameters, `d` tokens and `loss`, each [runs], all positive; E is not below `floor`."""
+    return Law.of(fit_weighted(n, d, loss, np.ones((1, len(loss))), delta, floor)[0])
 
 
-def fit_weighted(n: Array, d: Array, loss: Array, weights: Array, delta: float = DELTA) -> Array:
+def fit_weighted(n: Array, d: Array, loss: Array, weights: Array, delta: float = DELTA, floor: float = 0.0) -> Array:
     """Laws [weightings, 5] (columns as in `law.NAMES`) for `weights` [weightings, runs] >= 0."""
     log_n, log_d = np.log(n), np.log(d)
     # Centred, the three terms are of one size and hardly correlated with the exponents.
     middle_n, middle_d = float(log_n.mean()), float(log_d.mean())
     x, y, z = log_n - middle_n, log_d - middle_d, np.log(loss)
-    found = [_fit_centred(x, y, z, weights[start : start + CHUNK], delta) for start in range(0, len(weights), CHUNK)]
+    chunks = (weights[start : start + CHUNK] for start in range(0, len(weights), CHUNK))
+    found = [_fit_centred(x, y, z, chunk, floor, delta) for chunk in chunks]
     theta = np.concatenate(found)
     alpha, beta = theta[:, 3], theta[:, 4]
     terms = np.exp(theta[:, :3])
@@ -47,24 +48,27 @@ def fit_weighted(n: Array, d: Array, loss: Array, weights: Array, delta: float =
     return np.stack([e, a * np.exp(alpha * middle_n), b * np.exp(beta * middle_d), alpha, beta], axis=1)
 
 
-def _fit_centred(x: Array, y: Array, z: Array, weights: Array, delta: float) -> Array:
+def _fit_centred(x: Array, y: Array, z: Array, weights: Array, floor: float, delta: float) -> Array:
     """(e, a, b, alpha, beta) [weightings, 5] in centred logarithms."""
-    floor = float(np.log(ABSENT) + z.mean())
-    starts = _project(x, y, z, weights, floor)
+    absent = float(np.log(ABSENT) + z.mean())
+    lower = np.array([np.log(max(floor, np.exp(absent))), absent, absent, LOWEST, LOWEST])
+    starts = _project(x, y, z, weights, floor, absent)
     best, least = starts[:, 0], np.full(len(weights), np.inf)
     for number in range(starts.shape[1]):
-        theta, value = _polish(x, y, z, weights, starts[:, number], floor, delta)
+        theta, value = _polish(x, y, z, weights, starts[:, number], lower, delta)
         better = value < least
         best, least = np.where(better[:, None], theta, best), np.where(better, value, least)
     return best
 
 
-def _project(x: Array, y: Array, z: Array, weights: Array, floor: float) -> Array:
+def _project(x: Array, y: Array, z: Array, weights: Array, floor: float, absent: float) -> Array:
     """Starts [weightings, STARTS, 5]: the best grid points with their non-negative least squares.
 
-    Rows are divided by the loss, so that residuals are relative as in the logarithm.
+    Rows are divided by the loss, so that residuals are relative as in the logarithm. `floor` is taken off the loss
+    first, so that no part of E is below it; `absent` is the logarithm of a term that is not there.
     """
     scale = np.exp(-z)
+    above = 1 - floor * scale
     over_n, over_d = np.exp(-np.outer(GRID, x)) * scale, np.exp(-np.outer(GRID, y)) * scale  # [grid, runs]
     shape = (len(weights), len(GRID), len(GRID))
     gram, right = np.empty((*shape, 3, 3)), np.empty((*shape, 3))
@@ -75,9 +79,9 @@ def _project(x: Array, y: Array, z: Array, weights: Array, floor: float) -> Arra
     gram[..., 2, 2] = (weights @ (over_d**2).T)[:, None, :]
     products = (over_n[:, None] * over_d).reshape(-1, len(x))
     gram[..., 1, 2] = gram[..., 2, 1] = (weights @ products.T).reshape(shape)
-    right[..., 0] = (weights @ scale)[:, None, None]
-    right[..., 1] = (weights @ over_n.T)[:, :, None]
-    right[..., 2] = (weights @ over_d.T)[:, None, :]
+    right[..., 0] = (weights @ (above * scale))[:, None, None]
+    right[..., 1] = (weights @ (above * over_n).T)[:, :, None]
+    right[..., 2] = (weights @ (above * over_d).T)[:, None, :]
     terms, gain = _non_negative(gram, right)
     # Neighbours of the best point lead to the same valley; the best of each row of alphas are far enough apart.
     row_best = gain.argmax(axis=2)
@@ -85,7 +89,8 @@ def _project(x: Array, y: Array, z: Array, weights: Array, floor: float) -> Arra
     rows = np.argsort(-row_gain, axis=1)[:, :: max(1, len(GRID) // 6)][:, :STARTS]
     every = np.arange(len(weights))[:, None]
     columns = row_best[every, rows]
-    logs = np.log(np.maximum(terms[every, rows, columns], np.exp(floor + 5)))
+    chosen = terms[every, rows, columns] + np.array([floor, 0.0, 0.0])
+    logs = np.log(np.maximum(chosen, np.exp(absent + 5)))
     return np.concatenate([logs, GRID[rows][..., None], GRID[columns][..., None]], axis=2)
 
 
@@ -124,14 +129,15 @@ def huber(residuals: Array, delta: float) -> Array:
 
 
 def _polish(
-    x: Array, y: Array, z: Array, weights: Array, theta: Array, floor: float, delta: float
+    x: Array, y: Array, z: Array, weights: Array, theta: Array, lower: Array, delta: float
 ) -> tuple[Array, Array]:
     """Damped Gauss-Newton steps on Huber's loss from `theta`; the end [weightings, 5] and its loss [weightings].
+
+    No step leads below `lower` [5].
 
     Far residuals count by their slope, as in iteratively reweighted least squares, so that each step lowers an upper
     bound of the loss. A step that does not lower the loss itself is taken back and the damping raised.
     """
-    lower = np.array([floor, floor, floor, LOWEST, LOWEST])
     upper = np.array([np.inf, np.inf, np.inf, HIGHEST, HIGHEST])
     damping = np.full(len(theta), 1e-3)
     log_loss, shares = _terms(theta, x, y)

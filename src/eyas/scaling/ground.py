@@ -151,6 +151,12 @@ class Ground:
                 progress=progress,
             )  # fmt: skip
 
+    def entropy(self, shards: Shards) -> float:
+        """Bits per byte of the held-out text that no model can go below; 0 but for the world, whose truth is known."""
+        known = [(document.floor_bits, document.n_bytes) for document in shards.val_documents()]
+        bits = sum(floor or 0.0 for floor, _ in known)
+        return bits / sum(size for _, size in known) if all(floor is not None for floor, _ in known) else 0.0
+
     def steps_once(self, shards: Shards) -> int:
         """Steps that see every document of `shards` at most once."""
         return int(PackedRows(shards.train, self.config.context, self.rows, self.config.seed).steps_per_epoch)

@@ -47,13 +47,14 @@ class FittedLaw(BaseModel):
 
 
 class LawFile(BaseModel):
-    """All laws of a table, and which table it was."""
+    """All laws of a table, and which table it was; `measured` may tell how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["eyas law 1"]
     table: str
     table_sha256: str
+    measured: str | None = None
     fits: list[FittedLaw] = Field(min_length=1)
 
     @classmethod

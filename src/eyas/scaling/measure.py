@@ -39,6 +39,7 @@ class FitConfig(StageConfig):
     data_set: str | None = Field(None, description="Column that names the data set; each is fitted by itself.")
     drop_highest: int = Field(0, ge=0, description="Leave out so many rows of highest loss, of each data set.")
     huber: float = Field(DELTA, gt=0, description="Residual in log loss from which on a row counts as an outlier.")
+    floor: float = Field(0, ge=0, description="Least E: a loss that no model can go below, where that is known.")
     budget: list[float] = Field(
         [], description="FLOPs to draw a parabola at and to tell the best run for; repeatable (default: found)."
     )
@@ -153,8 +154,10 @@ def _fit_group(group: Group, config: FitConfig) -> Fit:
     runs = group.runs
     where = f"{config.table}" + (f", data set {group.data_set}" if group.data_set is not None else "")
     check_runs(runs, where)
-    law = fit(runs.n, runs.d, runs.loss, config.huber)
-    replicates = replicate_laws(runs, config.bootstrap, config.seed, config.huber)
+    if config.floor >= runs.loss.min():
+        raise EyasError(f"--floor {config.floor:g} is not below {where}'s lowest loss, {runs.loss.min():g}; lower it")
+    law = fit(runs.n, runs.d, runs.loss, config.huber, config.floor)
+    replicates = replicate_laws(runs, config.bootstrap, config.seed, config.huber, config.floor)
     laws = [Law.of(values) for values in replicates]
     figures = {name: interval(value, replicates[:, i]) for i, (name, value) in enumerate(law.as_json().items())}
     factor, scatter = runs.flops_factor

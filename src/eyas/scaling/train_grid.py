@@ -70,7 +70,9 @@ def run(config: GridConfig) -> GridResult:
                     progress.advance()
     shutil.rmtree(ground.runs, ignore_errors=True)
     law = ground.folder / "law.json"
-    fits = measure.run(measure.FitConfig(table=table, data_set=ARCH, out=law, seed=config.seed))
+    fits = measure.run(
+        measure.FitConfig(table=table, data_set=ARCH, out=law, seed=config.seed, floor=ground.entropy(shards))
+    )
     predictions = {grid.arch: _predicted(ground, grid, law) for grid in plan.grids}
     return GridResult(ground.folder, plan, len(rows), fits, noise(rows), predictions, time.monotonic() - started)
 
@@ -82,7 +84,7 @@ def _first_plan(ground: Ground, started: float) -> Plan:
     compiled = seconds / len(config.arch) >= _COMPILE_FROM and has_compiler(best_device())
     speeds = {
         arch: measure_speed(
-            partial(ground.model, arch, seed=0), ground.least, ground.vocab_size, (ground.rows, config.context),
+            partial(ground.model, arch, seed=0), ground.least, (ground.rows, config.context),
             ground.recipe(0, compiled),
         )
         for arch in config.arch

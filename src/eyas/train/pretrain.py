@@ -1,13 +1,11 @@
 """Pretraining: text in, base model out. `run` is the stage; killed at any moment, the same call goes on."""
 
 import math
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 
 from eyas.config import StageConfig
@@ -18,15 +16,16 @@ from eyas.data.shards import Shards
 from eyas.data.sources import parse_source
 from eyas.errors import EyasError
 from eyas.model.architectures import new_network
-from eyas.model.checkpoint import load_model
-from eyas.model.config import Arch, ModelConfig
+from eyas.model.checkpoint import load_config, load_model
+from eyas.model.config import Arch, ModelConfig, least_params, parse_size
 from eyas.model.network import Network
 from eyas.progress import Progress
 from eyas.store.lineage import new_lineage
 from eyas.store.names import resolve_model
 from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
-from eyas.train.chats import ChatSource, Mixed, load_chats, rows_of_share
+from eyas.train.chats import ChatSource, Mixed, load_chats, rows_for, rows_of_share
+from eyas.train.dial import TOKENS_PER_PARAMETER, Choice, Dial, Law, Pace, best_params, guessed_rate
 from eyas.train.distributed import Ranks
 from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig
@@ -35,9 +34,10 @@ from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
 from eyas.train.work import Work, carry_out
 
-TOKENS_PER_PARAMETER = 10  # at a few minutes a model this small learns more from more tokens than from more size
-_EXPECTED_MFU = 0.45
-_TRAINING_SHARE = 0.85  # of --minutes, the rest goes to tokenizer, shards and compiling
+BATCH_TOKENS = 4096
+_LEAST_PARAMS = 300_000  # that minutes may choose
+_SPARE = 1.25  # shards beyond what is expected to be read: a second epoch is worse than a few unused documents
+_TRAINING_SHARE = 0.85  # of --minutes, before anything is measured
 
 
 class PretrainConfig(StageConfig):
@@ -50,9 +50,9 @@ class PretrainConfig(StageConfig):
     init: str | None = Field(None, description="Model to continue from instead of fresh weights.")
     tokenizer: str | None = Field(None, description="Folder or tokenizer.json to use instead of learning one.")
     vocab_size: int = Field(4096, ge=272, description="Vocabulary to learn, special tokens and bytes included.")
-    size: str | None = Field(None, description="Parameters, such as 0.3m or 1b (default: 3m, or what --minutes allow).")
+    size: str | None = Field(None, description="Parameters, such as 0.3m or 1b (default: 3m, or what suits --minutes).")
     arch: Arch | None = Field(None, description="Network: transformer, rnn (LSTM) or cnn (default: transformer).")
-    minutes: float | None = Field(None, gt=0, description="Wall time for everything; the clock decides when to end.")
+    minutes: float | None = Field(None, gt=0, description="Wall time for everything, instead of --tokens.")
     tokens: int | None = Field(None, gt=0, description="Tokens to train on (default: the data once).")
     context: int = Field(512, ge=8, description="Tokens the model can look back on.")
     seq_len: int | None = Field(None, ge=8, description="Tokens a row of a batch (default: the context).")
@@ -94,52 +94,80 @@ class PretrainResult:
     compile_seconds: float
     tokens_per_second: float
     mfu: float
+    expected_bpb: float | None = None
+    expected_low: float | None = None
+    expected_high: float | None = None
+    expected_error: float | None = None  # bpb over what was expected, less one
+
+    def as_expected(self) -> str | None:
+        """How well the expectation held, in words; None when there was none."""
+        if self.expected_bpb is None or self.expected_error is None:
+            return None
+        ends = f"[{self.expected_low:.3f}, {self.expected_high:.3f}]"
+        return f"{self.expected_bpb:.3f} {ends}, reached {100 * self.expected_error:+.1f} % of it"
 
 
-def run(config: PretrainConfig) -> PretrainResult:
-    """Train a base model and write it to `config.out`. Raises EyasError; KeyboardInterrupt after Ctrl-C (resumable)."""
-    return PretrainResult(config.out, **carry_out(config.out, config, partial(_train, config)))
+def run(config: PretrainConfig, law: Law | None = None) -> PretrainResult:
+    """Train a base model and write it to `config.out`. Raises EyasError; KeyboardInterrupt after Ctrl-C (resumable).
+
+    By `law` the minutes choose the size, and it tells beforehand what to expect.
+    """
+    return PretrainResult(config.out, **carry_out(config.out, config, partial(_train, config, law)))
 
 
-def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:
+def _train(config: PretrainConfig, law: Law | None, work: Work, ranks: Ranks, started: float) -> dict[str, Any]:
+    if config.tokens is not None and config.minutes is not None:
+        raise EyasError("--tokens and --minutes exclude each other: each says how long to train")
+    given = _given_size(config)
     machine.keep_memory()
-    prepared = None
-    if ranks.first:
-        prepared = _prepare(config, work, ranks.world)
-    ranks.wait()
-    tokenizer, shards = prepared or (Tokenizer.load(work.folder / "tokenizer"), Shards.load(work.folder / "shards"))
-    model = _model(config, tokenizer, work)
     seq_len = config.seq_len or config.context
     if seq_len > config.context:
         raise EyasError(f"--seq-len {seq_len} is beyond the --context of {config.context}")
-    rows = config.batch_size or max(1, 4096 // seq_len)
+    rows = config.batch_size or max(1, BATCH_TOKENS // seq_len)
     n_chat = rows_of_share(rows, config.chat_share, "--chat-share") if config.chat else 0
+    step_tokens = rows * seq_len * config.accumulate * ranks.world
+    if ranks.first:
+        _learn_tokenizer(config, work)
+    ranks.wait()
+    tokenizer = Tokenizer.load(work.folder / "tokenizer")
+    network, trainer = partial(_network, config, tokenizer), _trainer(config)
+    size, n_tokens, dial = given or "3m", config.tokens, None
+    if config.minutes is not None:
+        least = max(_LEAST_PARAMS, least_params(tokenizer.vocab_size))
+        dial = Dial(law, config.minutes, started, step_tokens, least, given)
+        pace = Pace(**work.settled("pace", ranks, lambda: asdict(dial.measure(network, (rows, seq_len), trainer))))
+        n_tokens = round(_SPARE * dial.tokens_ahead(pace))
+    elif n_tokens is None and any(parse_source(source).endless for source in config.data):
+        n_tokens = TOKENS_PER_PARAMETER * network(size).config.n_multiplying()
+    if ranks.first:
+        _build_shards(config, tokenizer, work, n_tokens)
+    ranks.wait()
+    shards = Shards.load(work.folder / "shards")
     text = PackedRows(shards.train, seq_len, rows - n_chat, config.seed)
     batches: PackedRows | Mixed = text
     if n_chat:
-        chats = load_chats(ChatSource(config.chat, config.seed, config.people, config.skip_bad), tokenizer, 0)
+        source = ChatSource(config.chat, config.seed, config.people, config.skip_bad, rows_for(config.minutes))
+        chats = load_chats(source, tokenizer, 0)
         batches = Mixed(text, PackedRows(chats.train, seq_len, n_chat, config.seed))
-    batch_tokens = rows * seq_len * config.accumulate * ranks.world
-    steps = minutes = None
-    if config.tokens is None and config.minutes is not None:
-        left = config.minutes - (time.monotonic() - started) / 60
-        minutes = work.decide("minutes", max(left, 0.2 * config.minutes))
+    choice = None
+    if dial is not None:
+        share = (rows - n_chat) / rows
+        turned = work.settled("choice", ranks, lambda: asdict(dial.turn(pace, text.tokens_per_epoch, share)))
+        choice = Choice(**turned)
+        size, trainer = choice.size, replace(trainer, minutes=choice.minutes)
     else:
-        once = text.steps_per_epoch / (config.accumulate * ranks.world)
-        steps = max(1, config.tokens // batch_tokens if config.tokens else round(once))
-    trainer = TrainConfig(
-        steps=steps, minutes=minutes, optim=_optim(config), warmup=config.warmup, decay=config.decay, clip=config.clip,
-        accumulate=config.accumulate, precision=config.precision, compile=config.compile, seed=config.seed,
-        eval_every=config.eval_every, sample_every=config.sample_every, save_seconds=config.save_seconds,
-        bytes_per_token=None if n_chat else shards.bytes_per_token,
-    )  # fmt: skip
+        once = round(text.steps_per_epoch / (config.accumulate * ranks.world))
+        trainer = replace(trainer, steps=max(1, config.tokens // step_tokens if config.tokens else once))
+    trainer = replace(trainer, bytes_per_token=None if n_chat else shards.bytes_per_token)
+    model = network(size)
     evaluate = None
     if len(shards.val):
         evaluate = evaluator(shards.val, seq_len, rows, max_batches=16, token_bytes=tokenizer.token_bytes)
     sample = sampler(tokenizer) if config.sample_every else None
-    total = steps if steps is not None else minutes
     label = f"pretrain {model.config.n_params() / 1e6:.1f}m"
-    with Progress(label, total, quiet=config.quiet or not ranks.first) as progress:
+    with Progress(label, trainer.steps or trainer.minutes, quiet=config.quiet or not ranks.first) as progress:
+        if choice is not None:
+            progress.say(choice.told(step_tokens, law))
         result = train(
             model, batches, language_loss, trainer, work.train, evaluate=evaluate, sample=sample, progress=progress
         )
@@ -148,6 +176,9 @@ def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> 
         "bpb": result.figures.get("val_bpb"), "seconds": result.seconds, "compile_seconds": result.compile_seconds,
         "tokens_per_second": result.tokens_per_second, "mfu": result.mfu,
     }  # fmt: skip
+    if choice is not None and choice.expected is not None and figures["bpb"]:
+        figures |= dict(zip(("expected_bpb", "expected_low", "expected_high"), choice.expected, strict=True))
+        figures["expected_error"] = figures["bpb"] / choice.expected[0] - 1
     if ranks.first:
         parent = resolve_model(config.init) if config.init else None
         data = [{"source": ", ".join(config.data), "sha256": shards.sha256, "tokens": shards.tokens()}]
@@ -158,107 +189,86 @@ def _train(config: PretrainConfig, work: Work, ranks: Ranks, started: float) -> 
     return figures
 
 
-def _prepare(config: PretrainConfig, work: Work, world: int) -> tuple[Tokenizer, Shards]:
-    """Tokenizer and shards, made once and kept in the work folder."""
+def _learn_tokenizer(config: PretrainConfig, work: Work) -> None:
+    """Make the tokenizer, once, in the work folder."""
     folder = work.folder / "tokenizer"
-    if not folder.exists():
-        given = _given_tokenizer(config)
-        if given is not None:
-            given.save(folder)
-        else:
-            vocabulary.run(
-                vocabulary.TokenizerConfig(
-                    data=config.data, out=folder, vocab_size=config.vocab_size, megabytes=20.0, people=config.people,
-                    seed=config.seed, skip_bad=config.skip_bad,
-                )
-            )  # fmt: skip
-    tokenizer = Tokenizer.load(folder)
-    n_tokens = work.decide("n_tokens", _tokens_wanted(config, tokenizer, work, world))
+    if folder.exists():
+        return
+    given = _given_tokenizer(config)
+    if given is not None:
+        given.save(folder)
+    else:
+        megabytes = 20.0 if config.minutes is None else min(20.0, 2 + 4 * config.minutes)  # a short run cannot wait
+        vocabulary.run(
+            vocabulary.TokenizerConfig(
+                data=config.data, out=folder, vocab_size=config.vocab_size, megabytes=megabytes, people=config.people,
+                seed=config.seed, skip_bad=config.skip_bad,
+            )
+        )  # fmt: skip
+
+
+def _build_shards(config: PretrainConfig, tokenizer: Tokenizer, work: Work, n_tokens: int | None) -> None:
+    """Make the shards, once, in the work folder, of `n_tokens` or of all of a finite corpus."""
+    n_tokens = work.decide("n_tokens", n_tokens)
     report = BuildReport()
     with Progress("tokenize", n_tokens, quiet=config.quiet) as progress:
-        shards = build_shards(
+        build_shards(
             config.data, tokenizer, work.folder / "shards", n_tokens=n_tokens, val_fraction=config.val_fraction,
             seed=config.seed, people=config.people, filters=config.filter, skip_bad=config.skip_bad, progress=progress,
             report=report,
         )  # fmt: skip
         if report.tally.counts:
             progress.say(f"left out: {report.tally}")
-    return tokenizer, shards
 
 
 def _given_tokenizer(config: PretrainConfig) -> Tokenizer | None:
     if config.init is not None:
-        if config.tokenizer is not None:
-            raise EyasError("--tokenizer and --init exclude each other: a model keeps its own tokenizer")
         return Tokenizer.load(resolve_model(config.init))
     if config.tokenizer is not None:
         return Tokenizer.load(Path(config.tokenizer))
     return None
 
 
-def _model(config: PretrainConfig, tokenizer: Tokenizer, work: Work) -> Network:
+def _network(config: PretrainConfig, tokenizer: Tokenizer, size: str) -> Network:
+    """The model to train: a fresh one of `size`, or the one to continue from."""
     if config.init is not None:
-        if config.size is not None:
-            raise EyasError("--size and --init exclude each other: a model keeps its size")
-        if config.arch is not None:
-            raise EyasError("--arch and --init exclude each other: a model keeps its network")
         model, _ = load_model(resolve_model(config.init))
-        if config.context > model.config.max_seq_len:
-            raise EyasError(f"--context {config.context} is beyond the model's {model.config.max_seq_len}")
         return model
-    model = new_network(_shape(config, tokenizer, work))
+    vocab_size = math.ceil(tokenizer.vocab_size / 64) * 64  # whole vectors at the head
+    model = new_network(ModelConfig.from_size(size, vocab_size, config.context, config.arch or "transformer"))
     model.init_weights(config.seed)
     return model
 
 
-def _shape(config: PretrainConfig, tokenizer: Tokenizer, work: Work) -> ModelConfig:
-    vocab_size = math.ceil(tokenizer.vocab_size / 64) * 64  # whole vectors at the head
-    size = config.size
-    if size is None and config.minutes is not None:
-        size = work.decide("size", _size_for(config.minutes, config.context))
-    return ModelConfig.from_size(size or "3m", vocab_size, config.context, config.arch or "transformer")
+def _given_size(config: PretrainConfig) -> str | None:
+    """The size that is not to be chosen. Raises EyasError for settings that a parent model excludes."""
+    if config.init is None:
+        return config.size and str(parse_size(config.size))
+    if config.tokenizer is not None:
+        raise EyasError("--tokenizer and --init exclude each other: a model keeps its own tokenizer")
+    if config.size is not None:
+        raise EyasError("--size and --init exclude each other: a model keeps its size")
+    if config.arch is not None:
+        raise EyasError("--arch and --init exclude each other: a model keeps its network")
+    shape = load_config(resolve_model(config.init))
+    if config.context > shape.max_seq_len:
+        raise EyasError(f"--context {config.context} is beyond the model's {shape.max_seq_len}")
+    return str(shape.n_multiplying())
 
 
-def _seconds_of_training(minutes: float) -> float:
-    return minutes * 60 * _TRAINING_SHARE
+def expected_tokens(minutes: float, law: Law | None) -> int:
+    """Tokens that a run of `minutes` will read here with the size that it would choose, roughly: nothing is tried."""
+    work = guessed_rate() * 60 * minutes * _TRAINING_SHARE
+    return round(work / best_params(law, work, _LEAST_PARAMS, BATCH_TOKENS))
 
 
-def _speed() -> float:
-    """FLOPs a second that training will reach here, roughly."""
-    device = machine.best_device()
-    dtype = torch.bfloat16 if machine.has_bf16(device) else torch.float32
-    return machine.peak_flops(device, dtype) * _EXPECTED_MFU
-
-
-def _size_for(minutes: float, context: int) -> str:
-    """The size that sees TOKENS_PER_PARAMETER tokens a parameter in the time: FLOPs = 6 N D with D = ratio * N."""
-    flops = _speed() * _seconds_of_training(minutes)
-    return str(max(300_000, round(math.sqrt(flops / (6 * TOKENS_PER_PARAMETER)))))
-
-
-def expected_tokens(minutes: float, context: int = 512) -> int:
-    """Tokens that a run of `minutes` will read here with the size that it would choose, roughly."""
-    shape = ModelConfig.from_size(_size_for(minutes, context), max_seq_len=context)
-    return round(_speed() / shape.flops_per_token(context) * _seconds_of_training(minutes))
-
-
-def _tokens_wanted(config: PretrainConfig, tokenizer: Tokenizer, work: Work, world: int) -> int | None:
-    """Tokens to write to shards; None for all of a finite corpus."""
-    if config.tokens is not None:
-        return config.tokens
-    endless = any(parse_source(source).endless for source in config.data)
-    if config.minutes is None and not endless:
-        return None
-    shape = load_model(resolve_model(config.init))[0].config if config.init else _shape(config, tokenizer, work)
-    if config.minutes is None:
-        return TOKENS_PER_PARAMETER * shape.n_multiplying()
-    # Half as much again as expected: a second epoch of the same documents is worse than a few unused ones.
-    per_second = _speed() / shape.flops_per_token(config.seq_len or config.context)
-    return round(1.5 * per_second * _seconds_of_training(config.minutes) * world)
-
-
-def _optim(config: PretrainConfig) -> OptimConfig:
-    return OptimConfig(config.optimizer, config.lr, config.matrix_lr, config.weight_decay)
+def _trainer(config: PretrainConfig) -> TrainConfig:
+    return TrainConfig(
+        minutes=config.minutes, optim=OptimConfig(config.optimizer, config.lr, config.matrix_lr, config.weight_decay),
+        warmup=config.warmup, decay=config.decay, clip=config.clip, accumulate=config.accumulate,
+        precision=config.precision, compile=config.compile, seed=config.seed, eval_every=config.eval_every,
+        sample_every=config.sample_every, save_seconds=config.save_seconds,
+    )  # fmt: skip
 
 
 def _card(config: PretrainConfig, figures: dict[str, Any]) -> str:

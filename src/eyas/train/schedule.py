@@ -1,11 +1,14 @@
 """The learning-rate plan: warm up, hold, fall linearly; it is stored so that a resumed run replays it bit for bit."""
 
 import json
+from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from eyas.errors import EyasError
 from eyas.files import read_json, write_atomic
+
+DECISIONS = 5  # times the clock sets the end, the last when 1/32 of the steps is left
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,37 @@ class Plan:
         end = max(end, step + 1)
         falling = Line(step, self.scale(step), end, final)
         return replace(self, lines=(*self.lines, falling), end=end, decisions=self.decisions + 1)
+
+    def corrected(self, step: int, total: float, decay: float, final: float) -> "Plan":
+        """The plan when the clock foretells `total` steps: the end is set when the last `decay` of them begins, and
+        again each time that half of what was left is done.
+        """
+        end = total if self.end is None else min(self.end, total)
+        if self.decisions == DECISIONS or step < (1 - decay / 2**self.decisions) * end:
+            return self
+        return self.finish(step, round(total), final)
+
+
+class Clock:
+    """Foretells how many steps fit into `budget` seconds, from when the steps so far ended.
+
+    The first steps tell little of those to come (a compiler at work, a machine that was busy): the pace is that of the
+    later half, validations and samples between the steps included.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self.budget = budget
+        self.ends: deque[float] = deque(maxlen=400)
+
+    def tick(self, seconds: float) -> None:
+        """A step ended `seconds` after the run's beginning; the first tick is when the first step began."""
+        self.ends.append(seconds)
+
+    def steps_left(self) -> float:
+        """How many more steps fit; needs two ticks."""
+        last = len(self.ends) - 1
+        pace = (self.ends[-1] - self.ends[last // 2]) / (last - last // 2)
+        return max(0.0, self.budget - self.ends[-1]) / pace
 
 
 def plan_steps(steps: int, warmup: int, decay: float, final: float, *, compiled: bool, precision: str) -> Plan:

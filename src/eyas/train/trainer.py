@@ -23,7 +23,7 @@ from eyas.train.guards import Guard, interruptible
 from eyas.train.metrics import MetricsLog, bits_per_byte
 from eyas.train.objectives import Batch, Objective
 from eyas.train.optim import OptimConfig, Optimizer
-from eyas.train.schedule import Plan, load_plan, plan_open, plan_steps, save_plan
+from eyas.train.schedule import DECISIONS, Clock, Plan, load_plan, plan_open, plan_steps, save_plan
 
 # A cold compile takes about 20 s and speeds a step up by half, a warm one 3 s; below this it is not repaid.
 _WORTH_COMPILING = 40.0
@@ -160,6 +160,7 @@ class Run:
         self.loss = ranks.share(Loss(model, objective), device)
         self.log = MetricsLog(out, self.state.step, ranks.first)
         self.step_seconds: deque[float] = deque(maxlen=1000)
+        self.clock = Clock((config.minutes or 0) * 60)
         self.started = time.perf_counter() - self.state.seconds
         self.saved_at = time.perf_counter()
 
@@ -253,6 +254,8 @@ class Run:
         """One optimizer step; returns its row of metrics."""
         start = time.perf_counter()
         state, config = self.state, self.config
+        if not self.step_seconds:
+            self.clock.tick(start - self.started)
         weight, tokens, told = self._gradients(state.step, config.accumulate)
         loss = told["loss"]
         grads = [p.grad for p in self.optimizer.parameters if p.grad is not None]
@@ -272,6 +275,7 @@ class Run:
         state.tokens += tokens
         state.loss = loss
         state.seconds = now - self.started
+        self.clock.tick(state.seconds)
         speed = tokens / (now - start)
         row: dict[str, Any] = {"step": state.step, "tokens": state.tokens, **told}
         if config.bytes_per_token:
@@ -287,7 +291,7 @@ class Run:
     ) -> None:  # fmt: skip
         """Everything that is not the step: the clock's decisions, validation, samples, metrics, checkpoints."""
         state, config = self.state, self.config
-        self._decide(tokens=row["tokens"])
+        self._decide()
         done = state.step == self.plan.end
         with torch.random.fork_rng(devices=[]):
             if evaluate is not None and (done or _due(state.step, config.eval_every)):
@@ -311,21 +315,16 @@ class Run:
         """Whether a checkpoint is due by the clock; the first process's clock counts for all."""
         return self.ranks.first and time.perf_counter() - self.saved_at > self.config.save_seconds
 
-    def _decide(self, tokens: int) -> None:
-        """Let the clock set, and twice correct, the step at which the rate reaches its end; kept on disk at once."""
-        config, state = self.config, self.state
-        if config.minutes is None or self.plan.decisions >= 3:
+    def _decide(self) -> None:
+        """Let the clock set, and later correct, the step at which the rate reaches its end; kept on disk at once."""
+        config, step = self.config, self.state.step
+        if config.minutes is None or self.plan.decisions == DECISIONS:
             return
-        budget = config.minutes * 60
-        share = (1 - config.decay, 1 - 0.5 * config.decay, 1 - 0.2 * config.decay)[self.plan.decisions]
         # The first process's clock counts for all.
-        seconds = self.ranks.total([state.seconds if self.ranks.first else 0.0], self.device)[0]
-        if seconds < share * budget:
-            return
-        mine = statistics.fmean(list(self.step_seconds)[-200:]) if self.ranks.first else 0.0
-        pace = self.ranks.total([mine], self.device)[0]
-        left = max(1, round((budget - seconds) / pace))
-        self._keep(self.plan.finish(state.step, state.step + left, config.final))
+        total = self.ranks.total([step + self.clock.steps_left() if self.ranks.first else 0.0], self.device)[0]
+        plan = self.plan.corrected(step, total, config.decay, config.final)
+        if plan is not self.plan:
+            self._keep(plan)
 
     def save(self) -> None:
         """Write a checkpoint: everything the next step depends on."""

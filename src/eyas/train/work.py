@@ -65,6 +65,18 @@ class Work:
             write_atomic(path, json.dumps(decisions))
         return decisions[key]
 
+    def settled(self, key: str, ranks: Ranks, find: Callable[[], Any]) -> Any:
+        """What holds for `key`: what a run before settled, else what `find` gives the first process. All call it."""
+        path = self.folder / "decisions.json"
+        ranks.wait()  # nobody looks while another one writes
+        known = path.exists() and key in read_json(path, "decisions")
+        found = None if known else find()
+        ranks.wait()
+        if ranks.first:
+            self.decide(key, found)
+        ranks.wait()
+        return read_json(path, "decisions")[key]
+
     def publish(self, model: Network, tokenizer: Tokenizer, lineage: dict[str, Any], card: str) -> None:
         """Write the model folder with its metrics, whole or not at all. Raises EyasError when the disk is full."""
         made = self.folder / "model"
