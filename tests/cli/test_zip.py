@@ -19,6 +19,7 @@ def test_a_file_is_zipped_and_unzipped(life: Path, tmp_path: Path, capsys: pytes
     told = capsys.readouterr().out
     assert f"notes.txt.eyz: {len(TEXT):,} bytes became" in told
     assert "bits per byte" in told and "gzip -9" in told and "a second" in told
+    assert "mixed with what came before" in told, "the same line twenty times"
     assert run(["unzip", f"{file}.eyz", "-m", f"{life}/base", "-o", str(tmp_path / "again.txt")]) == 0
     assert "as they were" in capsys.readouterr().out
     assert (tmp_path / "again.txt").read_bytes() == TEXT == file.read_bytes()
@@ -34,7 +35,7 @@ def test_figures_come_as_json(life: Path, tmp_path: Path, capsys: pytest.Capture
     figures = json.loads(capsys.readouterr().out)
     assert figures["bytes"] == len(TEXT) and figures["zipped"] == out.stat().st_size
     assert figures["bits_per_byte"] == 8 * figures["zipped"] / len(TEXT)
-    assert set(figures["peers"]) == {"gzip -9", "xz -9e", "zstd -19"} and figures["streams"] == 2
+    assert set(figures["peers"]) == {"gzip -9", "xz -9e", "zstd -19"} and figures["streams"] == 2 and figures["mixed"]
     assert run(["unzip", str(out), "-m", f"{life}/base", "-o", str(tmp_path / "b"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["bytes"] == len(TEXT)
 

@@ -65,7 +65,9 @@ def test_what_the_tokenizer_cannot_spell_is_stored(predictor: Predictor, monkeyp
 def test_the_window_is_the_one_that_codes_a_part_best(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.zeros(9000, dtype=np.int32)
     sizes = {64: 9, 32: 7}
-    monkeypatch.setattr("eyas.compress.archive.encode", lambda reader, ids, layout: bytes(sizes[layout.window]))
+    monkeypatch.setattr(
+        "eyas.compress.archive.encode", lambda reader, ids, layout: (bytes(sizes[layout.window]), False)
+    )
     assert plan(ids, predictor) == Layout(9000, 2, 32, 8)
     assert plan(ids, predictor, 1) == Layout(9000, 1, 32, 8)
     assert plan(ids[:20], predictor) == Layout(20, 1, 64, 16), "all windows are long enough"

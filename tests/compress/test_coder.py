@@ -31,7 +31,7 @@ def coded(symbols: list[Share]) -> bytes:
     return encoder.finish()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(shares())
 def test_every_symbol_comes_back(symbols: list[Share]) -> None:
     decoder = Decoder(coded(symbols))
@@ -40,7 +40,7 @@ def test_every_symbol_comes_back(symbols: list[Share]) -> None:
         decoder.take(start, size)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(shares())
 def test_the_code_is_as_long_as_the_symbols_are_improbable(symbols: list[Share]) -> None:
     bits = sum(math.log2(total / size) for _, size, total in symbols)

@@ -20,7 +20,8 @@ def sealed(body: bytes) -> bytes:
 
 
 def test_what_is_packed_is_unpacked() -> None:
-    assert unpack(pack(ARCHIVE), "f") == ARCHIVE
+    for archive in (ARCHIVE, replace(ARCHIVE, mixed=True)):
+        assert unpack(pack(archive), "f") == archive
     plain = replace(ARCHIVE, size=3, layout=Layout(0, 0, 0, 0), coded=False, payload=b"abc")
     assert unpack(pack(plain), "f") == plain
 
@@ -37,8 +38,8 @@ def test_other_files_are_no_eyas_zip(data: bytes) -> None:
 
 
 def test_a_later_format_is_named() -> None:
-    with pytest.raises(EyasError, match="version 2 of the format.*newer eyas"):
-        unpack(pack(ARCHIVE).replace(b"EYASZIP\x01", b"EYASZIP\x02"), "f")
+    with pytest.raises(EyasError, match="version 3 of the format.*newer eyas"):
+        unpack(pack(ARCHIVE).replace(b"EYASZIP\x01", b"EYASZIP\x03"), "f")
 
 
 @pytest.mark.parametrize("length", range(1, len(pack(ARCHIVE))))

@@ -10,7 +10,8 @@ from eyas.progress import Progress
 HELP = """Compress a file with a model's own predictions.
 
 The better the model predicts the text, the fewer bits remain. The result opens with eyas unzip and the same model only,
-on any machine; FILE itself is kept. Any bytes are taken; what the model does not know becomes hardly smaller.
+on any machine; FILE itself is kept. Any bytes are taken; where the model knows too little of them, what came before in
+the file helps to predict.
 
 \b
 Example:
@@ -34,6 +35,8 @@ def body(config: ZipConfig, as_json: bool) -> None:
             "seconds": result.seconds,
         },
     )
+    if result.mixed:
+        click.echo("note: the model was mixed with what came before in the file, which it predicts better so")
     if not result.coded and result.bytes:
         click.echo("note: this model cannot make the file smaller, so it is stored as it is")
 

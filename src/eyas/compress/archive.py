@@ -63,7 +63,8 @@ class ZipResult:
     """What was written: `bytes` became `zipped`. `bits_per_byte` and those of `peers` are None for an empty file.
 
     The text was read as `tokens`, in `streams` side by side and windows of `window` tokens. `coded` is false where the
-    model would have made the file larger, or its tokenizer cannot spell it: then the file is stored as it is.
+    model would have made the file larger, or its tokenizer cannot spell it: then the file is stored as it is. `mixed`:
+    the model knew it too little alone, and was mixed with what came before in the file.
     `tokens_per_second` counts coding alone, `seconds` everything but the peers.
     """
 
@@ -73,6 +74,7 @@ class ZipResult:
     bits_per_byte: float | None
     peers: dict[str, float | None]
     coded: bool
+    mixed: bool
     tokens: int
     streams: int
     window: int
@@ -112,6 +114,7 @@ def run_zip(config: ZipConfig, progress: Progress | None = None) -> ZipResult:
         bits_per_byte=_bits(len(packed), data),
         peers={name: _bits(size, data) for name, size in peer_sizes(data).items()},
         coded=archive.coded,
+        mixed=archive.mixed,
         tokens=archive.layout.tokens,
         streams=archive.layout.streams,
         window=archive.layout.window,
@@ -158,14 +161,14 @@ def compressed(
     `expect` is told of the tokens there are, `done` of every few that are coded.
     """
     found = predictor.symbols.ids(data)
-    payload, layout = data, Layout(0, 0, 0, 0)
+    payload, layout, mixed = data, Layout(0, 0, 0, 0), False
     if found is not None:
         ids = np.array(found, dtype=np.int32)
         expect(len(ids))
         planned = plan(ids, predictor, streams)
-        coded = encode(predictor.reader, ids, planned, done)
+        coded, by_mixture = encode(predictor.reader, ids, planned, done)
         if len(coded) < len(data) or not data:
-            payload, layout = coded, planned
+            payload, layout, mixed = coded, planned, by_mixture
     return Archive(
         model=predictor.identity,
         arithmetic=predictor.arithmetic,
@@ -175,6 +178,7 @@ def compressed(
         layout=layout,
         coded=bool(layout.tokens),
         payload=payload,
+        mixed=mixed,
     )
 
 
@@ -191,7 +195,7 @@ def restored(archive: Archive, predictor: Predictor, file: str, model: str, done
     if archive.coded:
         if archive.layout.window > predictor.backend.context:
             raise EyasError(f"{file} is damaged: its windows are longer than the model's context; get a fresh copy")
-        data = predictor.symbols.data(decode(predictor.reader, archive.payload, archive.layout, done))
+        data = predictor.symbols.data(decode(predictor.reader, archive.payload, archive.layout, archive.mixed, done))
     if len(data) != archive.size or hashlib.sha256(data).digest() != archive.content:
         raise EyasError(f"{file} is damaged: what it holds is not what was zipped; get a fresh copy")
     return data
@@ -215,7 +219,7 @@ def plan(ids: NDArray[np.int32], predictor: Predictor, streams: int | None = Non
         windows = windows[:1]
 
     def size(window: int) -> int:
-        return len(encode(predictor.reader, sample, Layout(len(sample), 1, window, window // 4)))
+        return len(encode(predictor.reader, sample, Layout(len(sample), 1, window, window // 4))[0])
 
     window = min(windows, key=size) if len(windows) > 1 else longest
     room = (backend.room + rounded(backend.context)) // rounded(window)

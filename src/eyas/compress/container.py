@@ -1,6 +1,6 @@
 """The file that `eyas zip` writes: a header that says what is needed to open it, then the coded bytes.
 
-"EYASZIP" 1    8 bytes: the name and the version of the format
+"EYASZIP" 1    8 bytes: the name and the version of the format: 2 where the model is mixed with what came before
 checksum       4 bytes: CRC-32 of all that follows; numbers are little-endian
 coded          1 byte: 1 when the payload is coded, 0 when it is the file itself
 model          16 bytes: what identifies the parameters and the tokenizer
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from eyas.compress.streams import Layout
 from eyas.errors import EyasError
 
-_NAME, _VERSION = b"EYASZIP", 1
+_NAME = b"EYASZIP"
 MODEL_BYTES, ARITHMETIC_BYTES, CONTENT_BYTES = 16, 8, 32
 _FIXED = struct.Struct(f"<B{MODEL_BYTES}s{ARITHMETIC_BYTES}s{CONTENT_BYTES}sB")
 _BEFORE = len(_NAME) + 1 + 4  # what the checksum does not cover
@@ -30,7 +30,8 @@ LARGEST_STREAMS = 64
 class Archive:
     """What such a file says: `size` bytes whose SHA-256 is `content`, as `layout` of the tokens of `model`.
 
-    `payload` is the file itself where `coded` is false; `written_by` is the version of eyas.
+    `payload` is the file itself where `coded` is false, `mixed` says whether a mixture coded it; `written_by` is the
+    version of eyas.
     """
 
     model: bytes
@@ -41,6 +42,7 @@ class Archive:
     layout: Layout
     coded: bool
     payload: bytes
+    mixed: bool = False
 
 
 def pack(archive: Archive) -> bytes:
@@ -51,7 +53,7 @@ def pack(archive: Archive) -> bytes:
     for number in (archive.size, layout.tokens, layout.streams, layout.window, layout.memory):
         body += _number(number)
     body += archive.payload
-    return _NAME + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
+    return _NAME + bytes([1 + archive.mixed]) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
 def unpack(data: bytes, name: str) -> Archive:
@@ -63,8 +65,8 @@ def unpack(data: bytes, name: str) -> Archive:
         raise EyasError(f"{name} is no eyas zip; give a file that `eyas zip` wrote")
     if len(data) <= _BEFORE:
         raise _damaged(name)
-    if data[len(_NAME)] != _VERSION:
-        raise EyasError(f"{name} is of version {data[len(_NAME)]} of the format, this eyas reads 1; use a newer eyas")
+    if (version := data[len(_NAME)]) not in (1, 2):
+        raise EyasError(f"{name} is of version {version} of the format, this eyas reads 1 and 2; use a newer eyas")
     body = data[_BEFORE:]
     if zlib.crc32(body) != int.from_bytes(data[_BEFORE - 4 : _BEFORE], "little") or len(body) < _FIXED.size:
         raise _damaged(name)
@@ -85,7 +87,8 @@ def unpack(data: bytes, name: str) -> Archive:
         sound &= len(payload) == size and tokens == streams == 0
     if not sound:
         raise _damaged(name)
-    return Archive(model, arithmetic, content, who, size, Layout(tokens, streams, window, memory), bool(coded), payload)
+    layout = Layout(tokens, streams, window, memory)
+    return Archive(model, arithmetic, content, who, size, layout, bool(coded), payload, mixed=version == 2)
 
 
 def _number(value: int) -> bytes:

@@ -32,8 +32,8 @@ def table() -> NDArray[np.uint32]:
     return np.array(shares, dtype=np.uint32)
 
 
-def frequencies(logits: NDArray[np.float32], excluded: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """Shares (rows, V) of the tokens under `logits` (rows, V): at least 1 each, and 0 for the ids `excluded`.
+def frequencies(logits: NDArray[np.float32], excluded: NDArray[np.intp], sharpness: float = 1.0) -> NDArray[np.uint32]:
+    """Shares (rows, V) of the tokens under `logits` (rows, V) by `sharpness`: at least 1 each, 0 for those `excluded`.
 
     Equal logits give equal shares on every machine. Overwrites the excluded logits. Raises EyasError for a model that
     gives NaN or infinity.
@@ -44,7 +44,7 @@ def frequencies(logits: NDArray[np.float32], excluded: NDArray[np.intp]) -> NDAr
         raise EyasError("the model's logits are no numbers; it cannot predict this text")
     shares = table()
     distance = np.subtract(top, logits)
-    distance *= np.float32(_GRID)
+    distance *= np.float32(_GRID * sharpness)
     np.minimum(distance, np.float32(len(shares) - 1), out=distance)
     distance += np.float32(0.5)
     found: NDArray[np.uint32] = shares[distance.astype(np.int32)]

@@ -6,7 +6,7 @@ with <|endoftext|> and the last `memory` tokens of the one before, so that only 
 without a past. All streams code into one interval, token 0 of each, then token 1 of each.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eyas.compress.coder import Decoder, Encoder
 from eyas.compress.frequencies import frequencies
+from eyas.compress.mixture import LOOKED_BACK, UNSURE, Mixture, scaled
 from eyas.errors import EyasError
 from eyas.runtime.backend import PIECE, Backend, Piece, rounded
 
@@ -56,8 +57,9 @@ class Reader:
     excluded: NDArray[np.intp]
 
     def shares(self, pieces: Sequence[Piece]) -> NDArray[np.uint32]:
-        """Read the pieces; the shares (rows, V) of the token after each wanted one."""
-        return frequencies(self.backend.array(self.backend.forward(pieces)), self.excluded)
+        """Read the pieces; shares (rows, 2, V) of the token after each wanted one: by the model, and if less sure."""
+        logits = self.backend.array(self.backend.forward(pieces))
+        return np.stack([frequencies(logits, self.excluded, sharpness) for sharpness in (1.0, UNSURE)], axis=1)
 
     def read(self, sequence: int, tokens: list[int], want: int) -> Iterator[NDArray[np.uint32]]:
         """Read `tokens` into the empty `sequence`; shares after the last `want` of them, some rows at a time."""
@@ -73,9 +75,26 @@ class Reader:
 
 def encode(
     reader: Reader, ids: NDArray[np.int32], layout: Layout, done: Callable[[int], None] = lambda count: None
-) -> bytes:
-    """The coded `ids`. `done` is told of every few tokens that are read."""
-    starts, sizes, totals = (np.empty(len(ids), dtype=np.uint64) for _ in range(3))
+) -> tuple[bytes, bool]:
+    """The coded `ids`, and whether the model is mixed with what came before in the file: whichever is shorter.
+
+    `done` is told of every few tokens that are read.
+    """
+    if not len(ids):
+        return b"", False
+    found = predict(reader, ids, layout, done)
+    alone, mixed = coded(found[:, 0]), coded(_mixtures(ids, layout, found, reader.backend.vocab_size))
+    return (mixed, True) if len(mixed) < len(alone) else (alone, False)
+
+
+def predict(
+    reader: Reader, ids: NDArray[np.int32], layout: Layout, done: Callable[[int], None] = lambda count: None
+) -> NDArray[np.uint64]:
+    """The shares of `ids`, (tokens, 3, 3): start, size and total by the model, the same `scaled`, and if less sure.
+
+    They stand in the order of coding.
+    """
+    found = np.empty((len(ids), 3, 3), dtype=np.uint64)
     begin = 0
     for stream in range(layout.streams):
         own = ids[begin : begin + layout.length(stream)]
@@ -87,20 +106,43 @@ def encode(
                 for shares in reader.read(sequence, text, last - first):
                     said = own[at : at + len(shares)]
                     place = slice(begin + at, begin + at + len(shares))
-                    starts[place], sizes[place], totals[place] = _share_of(shares, said)
+                    each = (shares[:, 0], scaled(shares[:, 0]), scaled(shares[:, 1]))
+                    found[place] = np.stack([_share_of(one, said) for one in each], axis=1)
                     at += len(shares)
                     done(len(shares))
             finally:
                 reader.backend.release(sequence)
         begin += len(own)
+    return found[_interleaved(layout)[0]]
+
+
+def coded(shares: Iterable[Sequence[int]]) -> bytes:
+    """The code of tokens with these shares: start, size and total."""
     encoder = Encoder()
-    order = _interleaved(layout)
-    for share in zip(starts[order].tolist(), sizes[order].tolist(), totals[order].tolist(), strict=True):
-        encoder.encode(*share)
-    return encoder.finish() if len(ids) else b""
+    for start, size, total in shares:
+        encoder.encode(int(start), int(size), int(total))
+    return encoder.finish()
 
 
-def decode(reader: Reader, data: bytes, layout: Layout, done: Callable[[int], None] = lambda count: None) -> list[int]:
+def _mixtures(
+    ids: NDArray[np.int32], layout: Layout, found: NDArray[np.uint64], vocab_size: int
+) -> Iterator[Sequence[int]]:
+    """The shares of `ids` by a mixture, in the order of coding; `found` as `predict` gives it."""
+    mixture, tokens = Mixture(vocab_size), ids.tolist()
+    for place, past, models in zip(*(each.tolist() for each in _interleaved(layout)), found, strict=True):
+        _, sure, unsure = models.tolist()
+        mixture.look(tokens[place - min(past, LOOKED_BACK) : place])
+        yield mixture.share(tokens[place], sure, unsure)
+        mixture.learn(tokens[place], sure[1], unsure[1])
+
+
+def decode(
+    reader: Reader,
+    data: bytes,
+    layout: Layout,
+    mixed: bool = False,
+    done: Callable[[int], None] = lambda count: None,
+) -> list[int]:
     """The ids whose code is `data`. Raises EyasError when the bytes are damaged or memory is short."""
     backend, decoder = reader.backend, Decoder(data)
     if layout.streams * rounded(layout.window) > backend.room + rounded(backend.context):
@@ -108,6 +150,7 @@ def decode(reader: Reader, data: bytes, layout: Layout, done: Callable[[int], No
     if not layout.tokens:
         return []
     texts: list[list[int]] = [[] for _ in range(layout.streams)]
+    mixture = Mixture(backend.vocab_size) if mixed else None
     shortest = layout.tokens // layout.streams
     for memory, first, last in layout.windows(layout.length(0)):
         sequences = [backend.new() for _ in texts]
@@ -121,8 +164,10 @@ def decode(reader: Reader, data: bytes, layout: Layout, done: Callable[[int], No
             )
             for at in range(first, last):
                 speaking = layout.streams if at < shortest else layout.tokens % layout.streams
-                for text, row in zip(texts[:speaking], shares, strict=False):
-                    text.append(_next(decoder, row))
+                for text, models in zip(texts[:speaking], shares, strict=False):
+                    text.append(
+                        _next(decoder, models[0]) if mixture is None else _mixed(decoder, mixture, text, models)
+                    )
                 done(speaking)
                 if at + 1 < last:
                     go_on = layout.streams if at + 1 < shortest else layout.tokens % layout.streams
@@ -135,17 +180,24 @@ def decode(reader: Reader, data: bytes, layout: Layout, done: Callable[[int], No
     return [token for text in texts for token in text]
 
 
-def _share_of(
-    shares: NDArray[np.uint32], said: NDArray[np.int32]
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-    """Start, size and total of one token in each row of `shares`."""
+def _mixed(decoder: Decoder, mixture: Mixture, past: Sequence[int], models: NDArray[np.uint32]) -> int:
+    """Decode the token after `past` by a mixture with both `models` (2, V)."""
+    sure, unsure = scaled(models)
+    mixture.look(past[-LOOKED_BACK:])
+    token = _next(decoder, mixture.shares(sure, unsure))
+    mixture.learn(token, int(sure[token]), int(unsure[token]))
+    return token
+
+
+def _share_of(shares: NDArray[np.unsignedinteger], said: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """Start, size and total, (rows, 3), of one token in each row of `shares`."""
     ends = np.cumsum(shares, axis=1, dtype=np.uint64)
     rows = np.arange(len(shares))
     sizes = shares[rows, said].astype(np.uint64)
-    return ends[rows, said] - sizes, sizes, ends[:, -1]
+    return np.stack([ends[rows, said] - sizes, sizes, ends[:, -1]], axis=1)
 
 
-def _next(decoder: Decoder, shares: NDArray[np.uint32]) -> int:
+def _next(decoder: Decoder, shares: NDArray[np.unsignedinteger]) -> int:
     """Decode the token that one row of `shares` (V,) belongs to."""
     ends = np.cumsum(shares, dtype=np.uint64)
     target = decoder.target(int(ends[-1]))
@@ -155,9 +207,10 @@ def _next(decoder: Decoder, shares: NDArray[np.uint32]) -> int:
     return token
 
 
-def _interleaved(layout: Layout) -> NDArray[np.intp]:
-    """The places of the tokens in the order they are coded."""
+def _interleaved(layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of the tokens in the order they are coded, and how many stand before each in its stream."""
     lengths = np.array([layout.length(stream) for stream in range(layout.streams)], dtype=np.intp)
     within = np.concatenate([np.arange(length) for length in lengths] or [np.empty(0, dtype=np.intp)])
     stream = np.repeat(np.arange(layout.streams), lengths)
-    return np.lexsort((stream, within))
+    order = np.lexsort((stream, within))
+    return order, within[order]
