@@ -1,6 +1,6 @@
 """Training speed beside a plain `transformers` Llama + AdamW fp32 loop on the same shapes, in alternating rounds.
 
-    python benchmarks/train_throughput.py [--size 3m|1m] [--rounds 7] [--steps 4] [--threads 2] [--clock wall|cpu]
+    python benchmarks/train_throughput.py [--size 3m|1m|15m] [--rounds 7] [--steps 4] [--threads 2] [--clock wall|cpu]
 
 Each side lives in its own process; the parent lets them run in turn, so that noise of the machine meets both. Prints
 the median tokens a second of each, the median of the per-round ratios with its range, and MFU: (6 N + 6 L D T) FLOPs
@@ -24,6 +24,7 @@ from typing import Any
 SHAPES = {
     "3m": {"n_layer": 6, "n_embd": 192, "n_head": 3, "n_ff": 512},
     "1m": {"n_layer": 4, "n_embd": 128, "n_head": 2, "n_ff": 384},
+    "15m": {"n_layer": 8, "n_embd": 384, "n_head": 6, "n_ff": 1024},
 }
 VOCAB, CONTEXT, ROWS = 4096, 256, 16
 _open = contextlib.ExitStack()  # the worker's run stays open until its process ends

@@ -8,7 +8,7 @@ import torch
 from eyas.errors import EyasError
 from eyas.model.cache import KVCache
 from eyas.model.config import ModelConfig
-from eyas.model.transformer import Transformer, attend, document_mask
+from eyas.model.transformer import Transformer, additive, attend, document_mask
 
 TINY = ModelConfig(
     vocab_size=97, n_layer=3, n_embd=48, n_head=4, n_kv_head=2, head_dim=16, n_ff=80, max_seq_len=64, rope_theta=5000.0
@@ -143,4 +143,4 @@ def test_attention_spelled_out_equals_the_fused_kernel(masked: bool) -> None:
     fused = torch.nn.functional.scaled_dot_product_attention(
         q, k, v, attn_mask=allowed if masked else None, is_causal=not masked, enable_gqa=True
     )
-    torch.testing.assert_close(attend(q, k, v, allowed), fused, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(attend(q, k, v, additive(allowed)), fused, atol=1e-5, rtol=1e-5)

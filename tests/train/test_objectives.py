@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from eyas.model.attention import causal_attention
-from eyas.model.transformer import Transformer, document_mask
+from eyas.model.transformer import Transformer, additive, document_mask
 from eyas.train import objectives
 from eyas.train.objectives import IGNORED, head_loss, language_loss
 
@@ -73,7 +73,7 @@ def test_attention_for_training_equals_the_textbook(length: int) -> None:
     doc_ids = torch.arange(length).div(7, rounding_mode="floor").expand(2, length)
     allowed = document_mask(doc_ids)
     inputs = [nn.Parameter(x) for x in (q, k, v)]
-    found = causal_attention(*inputs, allowed)
+    found = causal_attention(*inputs, additive(allowed))
     wanted = F.scaled_dot_product_attention(*inputs, attn_mask=allowed)
     assert torch.allclose(found, wanted, atol=1e-6)
     pairs = zip(torch.autograd.grad(found, inputs, g), torch.autograd.grad(wanted, inputs, g), strict=True)

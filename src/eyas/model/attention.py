@@ -15,19 +15,18 @@ from torch import Tensor
 _CHUNK = 256  # queries at a time; a chunk sees only the keys up to its end, so longer contexts skip the upper triangle
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(D)) v for q, k, v (B, H, T, D); `allowed` (B or 1, 1, T, T) bool lies below the diagonal."""
-    return cast(Tensor, _CausalAttention.apply(q, k, v, allowed))  # type: ignore[no-untyped-call]
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(D) + mask) v for q, k, v (B, H, T, D); `mask` (B or 1, 1, T, T), -inf above the diagonal."""
+    return cast(Tensor, _CausalAttention.apply(q, k, v, mask))  # type: ignore[no-untyped-call]
 
 
 class _CausalAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
         scale = 1 / math.sqrt(q.shape[-1])
         outs, weights, sums = [], [], []
         for start, end in _chunks(q.shape[2]):
-            scores = (q[:, :, start:end] @ k[:, :, :end].mT).float() * scale
-            scores = torch.where(allowed[:, :, start:end, :end], scores, -math.inf)
+            scores = (q[:, :, start:end] @ k[:, :, :end].mT).float() * scale + mask[:, :, start:end, :end]
             e = (scores - scores.amax(-1, keepdim=True)).exp().to(q.dtype)
             total = e.float().sum(-1, keepdim=True)
             outs.append(((e @ v[:, :, :end]).float() / total).to(q.dtype))

@@ -39,8 +39,10 @@ def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, 
     chunk = min(len(targets), max(1, CHUNK_ELEMENTS // len(weight)))
     trained = targets != IGNORED
     count = int(trained.sum())
-    if count < len(targets):
-        rows = trained.nonzero().squeeze(1)
+    # Rows without a target fill up the last chunk: it then runs in the code compiled for the others.
+    kept = -(-count // chunk) * chunk
+    if kept < len(targets):
+        rows = torch.cat((trained.nonzero(), (~trained).nonzero()[: kept - count])).squeeze(1)
         hidden, targets = hidden[rows], targets[rows]
     return cast(Tensor, _HeadLoss.apply(hidden, weight, targets, chunk)), count  # type: ignore[no-untyped-call]
 
@@ -52,29 +54,38 @@ def product_dtype(weight: Tensor) -> torch.dtype:
 
 
 class _HeadLoss(torch.autograd.Function):
-    """The head and its cross-entropy in one: gradients are found while a chunk's logits are still in cache."""
+    """The head and its cross-entropy in one: gradients are found while a chunk's logits are still in cache.
+
+    A row's gradient by its logits is e / sum(e), less 1 at the target, with e = exp(logit - max). The large matrix is
+    left undivided: of its two products one is divided, and of the other the small factor.
+    """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
         device, dtype = hidden.device.type, product_dtype(weight)
-        x, w = hidden.to(dtype), weight.to(dtype)
+        w = weight.to(dtype)
         total = hidden.new_zeros((), dtype=torch.float32)
-        ctx.found = any(ctx.needs_input_grad)
-        grad_x = torch.empty_like(hidden) if ctx.found else hidden
-        grad_w = torch.zeros_like(weight) if ctx.found else weight
+        found = any(ctx.needs_input_grad)
+        grad_x = torch.empty_like(hidden) if found else hidden
+        grad_w = torch.zeros_like(weight) if found else weight
         with torch.autocast(device, enabled=False):
-            for start in range(0, len(x), chunk):
-                part, aims = x[start : start + chunk], targets[start : start + chunk]
-                logits = part @ w.T
-                if not ctx.found:
-                    total += _loss(logits, aims)
-                    continue
+            for start in range(0, len(hidden), chunk):
+                part, aims = hidden[start : start + chunk], targets[start : start + chunk]
+                trained = (aims != IGNORED).float()[:, None]
+                places = torch.arange(len(aims), device=aims.device), aims.clamp(min=0)
+                logits = part.to(dtype) @ w.T
+                hits = logits[places][:, None].float()
                 # A last, shorter chunk would compile once more for its own shape.
-                loss, grad = _loss_and_grad(logits, aims, compiled=len(part) == chunk)
-                total += loss
-                grad_x[start : start + chunk] = grad @ w
-                grad_w += grad.T @ part
-        if ctx.found:
+                top, sums, grad = (_exponentials if len(part) == chunk else _exponentials_plain)(logits)
+                losses = sums.log() + top - hits
+                total += (losses * trained).sum()
+                if found:
+                    # Found in fp32 before it is rounded: it matters most where the loss is nearly zero.
+                    grad[places] = (sums * torch.expm1(-losses)).squeeze(1).to(dtype)
+                    share = trained / sums
+                    grad_x[start : start + chunk] = (grad @ w) * share
+                    grad_w += grad.T @ (part * share).to(dtype)
+        if found:
             ctx.save_for_backward(grad_x, grad_w)
         return total
 
@@ -84,25 +95,11 @@ class _HeadLoss(torch.autograd.Function):
         return grad_x * grads[0], grad_w * grads[0], None, None
 
 
-def _loss(logits: Tensor, targets: Tensor) -> Tensor:
-    wide = logits.float()
-    return (wide.logsumexp(-1) - wide.gather(-1, targets[:, None]).squeeze(-1)).sum()
+def _exponentials_plain(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row the largest logit and the sum of exp(logit - largest), both (C, 1) fp32, and those terms (C, V)."""
+    top = logits.amax(-1, keepdim=True).float()
+    terms = (logits.float() - top).exp().to(logits.dtype)
+    return top, terms.float().sum(-1, keepdim=True), terms
 
 
-def _softmax_plain(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """log sum exp (fp32) and softmax (in the logits' own type) of each row."""
-    wide = logits.float()
-    log_sum = wide.logsumexp(-1, keepdim=True)
-    return log_sum, (wide - log_sum).exp().to(logits.dtype)
-
-
-_softmax = region(_softmax_plain)
-
-
-def _loss_and_grad(logits: Tensor, targets: Tensor, compiled: bool) -> tuple[Tensor, Tensor]:
-    """Summed cross-entropy (fp32) and its gradient by the logits (C, V), in their own type."""
-    hit = logits.gather(1, targets[:, None]).float()
-    log_sum, grad = (_softmax if compiled else _softmax_plain)(logits)
-    # The target's own entry, p - 1, is found in fp32 before it is rounded: it matters most where p is nearly 1.
-    grad.scatter_(1, targets[:, None], torch.expm1(hit - log_sum).to(grad.dtype))
-    return (log_sum - hit).sum(), grad
+_exponentials = region(_exponentials_plain)
