@@ -1,6 +1,6 @@
 """GRPO on problems that a program checks: from a base model over some examples to a model that solves them.
 
-    python benchmarks/grpo.py BASE WORK [--task arithmetic] [--task countdown] [--seeds 3] [--steps 480] [--json FILE]
+    python benchmarks/grpo.py BASE WORK [--task arithmetic] [--task countdown] [--seeds 3] [--steps 1000] [--json FILE]
 
 BASE is finetuned on examples, a part of them worked out (once a task, not counted in the minutes), and that model
 improves by GRPO with the defaults of `eyas align`, once a seed. Told for each run: pass@1 and pass@8 on problems that
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder for the models made")
     parser.add_argument("--task", action="append", choices=list(STARTS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=480)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     told: dict[str, Any] = {"steps": given.steps}
