@@ -33,9 +33,13 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = train_tokenizer([TEXT] * 20, 330)
     others = [i for i in range(tokenizer.vocab_size) if not re.fullmatch(r" ?[a-zA-Z]+", tokenizer.decode([i]))]
     for seed, name in enumerate(("base", "assistant")):
-        model = random_model(tokenizer.vocab_size, seed=seed, max_seq_len=4096)
-        with torch.no_grad():
-            model.lm_head.weight[others] = 0
+        model: Any = random_model(tokenizer.vocab_size, seed=seed, max_seq_len=4096)
+        with torch.no_grad():  # one feature is the same whatever was read; it speaks against what is no word
+            model.embed.weight[:, 0] = 1
+            for block in model.blocks:
+                block.out.weight[0] = block.down.weight[0] = 0
+            model.lm_head.weight[:, 0] = 0
+            model.lm_head.weight[others, 0] = -100
         save_model(folder / "models" / name, model, tokenizer, lineage={"stage": name, "parent": None, "data": []})
     return folder
 
