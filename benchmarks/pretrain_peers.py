@@ -30,7 +30,6 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 
 import eyas  # noqa: F401  before torch: it sets how threads wait, of which peers too have the good
@@ -129,11 +128,13 @@ def keep(path: Path, found: dict[str, Any]) -> None:
 
 
 def measure_speed(args: argparse.Namespace) -> None:
-    """Processor seconds before the first step, and of a step, of all contenders, which take turns."""
+    """Processor seconds before the first step, and of a step, of all contenders, which take turns.
+
+    Also of those that --only leaves out: all are charged with the least that a peer needs to begin.
+    """
     found = results(args)
-    parts = args.only or PARTS
-    keys = [f"eyas {size}" for size in SIZES if "eyas" in parts]
-    keys += [f"{peer} {batch}" for peer in PEERS if peer in parts for batch in sorted({batch for _, batch in GRID})]
+    keys = [f"eyas {size}" for size in SIZES]
+    keys += [f"{peer} {batch}" for peer in PEERS for batch in sorted({batch for _, batch in GRID})]
     keys = [key for key in keys if key not in found["speed"]]
     with TemporaryDirectory() as cold:
         sides = {key: start(key, cold) for key in keys}
@@ -194,19 +195,16 @@ def paced(key: str, args: argparse.Namespace) -> Iterator[float]:
 
 def eyas_run(size: str, folder: Path) -> Any:
     """eyas's trainer on rows of chance, which take as long as rows of text."""
-    import torch
-
     from eyas.model.architectures import new_network
     from eyas.model.config import ModelConfig
     from eyas.train.objectives import language_loss
+    from eyas.train.speed import ChanceRows
     from eyas.train.trainer import TrainConfig, opened
 
     config = ModelConfig.from_size(size, max_seq_len=CONTEXT)
     model = new_network(config)
     model.init_weights(0)
-    ids = torch.randint(0, config.vocab_size, (ROWS, CONTEXT))
-    batch = {"tokens": ids, "targets": ids, "doc_ids": torch.zeros_like(ids, dtype=torch.int32)}
-    batches = SimpleNamespace(batch=lambda step: batch)
+    batches = ChanceRows(config.vocab_size, ROWS, CONTEXT)
     return opened(model, batches, language_loss, TrainConfig(steps=10**6, compile="on"), folder)
 
 

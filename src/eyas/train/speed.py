@@ -14,8 +14,8 @@ WARMING, TIMED = 2, 6  # steps
 ENOUGH = 10.0  # seconds, after which one timed step will do
 
 
-class _Anything:
-    """Rows of random ids."""
+class ChanceRows:
+    """The same rows of random ids in every batch."""
 
     def __init__(self, vocab_size: int, rows: int, length: int) -> None:
         ids = torch.randint(0, vocab_size, (rows, length), generator=torch.Generator().manual_seed(0))
@@ -30,7 +30,7 @@ def time_steps(model: Network, shape: tuple[int, int], config: TrainConfig) -> t
 
     The compiled code is kept: a run of the same shapes need not wait for it.
     """
-    batches = _Anything(model.config.vocab_size, *shape)
+    batches = ChanceRows(model.config.vocab_size, *shape)
     with (
         TemporaryDirectory() as folder,
         opened(model, batches, language_loss, config, Path(folder)) as run,
