@@ -13,7 +13,7 @@ For what comes before the first step, all are charged with the least that a peer
 Peers are tuned over GRID, each pair for --tuning minutes, and judged by a part of the text kept apart, which favours
 them; the best pair then trains in full. eyas trains in the size of SIZES that its law, the one behind --minutes, makes
 the best of; also for a half, a third and a quarter of the time, which tells how long it needs for what a peer reaches.
-Results are written part by part, and not made again.
+As many parts as there are cores train at once, each on one thread. What is in WORK is not made again.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from itertools import pairwise
@@ -66,12 +67,18 @@ def main() -> None:
     else:
         split(args)
         measure_speed(args)
-        for part in args.only or PARTS:
-            subprocess.run([sys.executable, *sys.argv, "--worker", part], check=True)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(train_part, args.only or PARTS))
         found = results(args)
         compare(found)
         if args.json:
             keep(args.json, found)
+
+
+def train_part(part: str) -> None:
+    """Train one part in a process of its own."""
+    command = [sys.executable, *sys.argv, "--worker", part]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 # -- text and results
@@ -103,18 +110,27 @@ def documents(args: argparse.Namespace, name: str) -> list[str]:
 def results(args: argparse.Namespace) -> dict[str, Any]:
     """What WORK holds already. Raises SystemExit when it was begun with other settings."""
     setting = {name: getattr(args, name) for name in ("minutes", "tuning", "speedup", "seed")}
-    path = args.work / "results.json"
+    path = args.work / "speed.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text())
         if any(found["setting"][name] != value for name, value in setting.items()):
             raise SystemExit(f"{path} was begun with other settings; repeat them, or give another WORK")
-        return found
-    for name in ("train", "apart"):
-        texts = documents(args, name)
-        setting[name] = {"documents": len(texts), "bytes": sum(len(text.encode()) for text in texts)}
-    setting["threads"] = os.environ.get("OMP_NUM_THREADS", "all")
-    setting["versions"] = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
-    return {"setting": setting, "speed": {}, "tuning": {}, "runs": {}}
+    else:
+        for name in ("train", "apart"):
+            texts = documents(args, name)
+            setting[name] = {"documents": len(texts), "bytes": sum(len(text.encode()) for text in texts)}
+        setting["versions"] = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
+        found = {"setting": setting, "speed": {}}
+    parts = {part: part_results(args, part) for part in PARTS}
+    for what in ("tuning", "runs"):
+        found[what] = {part: one[what] for part, one in parts.items() if one[what]}
+    return found
+
+
+def part_results(args: argparse.Namespace, part: str) -> dict[str, Any]:
+    """What WORK holds of a part: the pairs tried, and runs by their minutes."""
+    path = args.work / f"{part}.json"
+    return json.loads(path.read_text()) if path.exists() else {"tuning": [], "runs": {}}
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
@@ -146,7 +162,7 @@ def measure_speed(args: argparse.Namespace) -> None:
         seconds = [one[key] for one in rounds]
         figures = {"setup_seconds": setup[key], "step_seconds": min(seconds), "median": statistics.median(seconds)}
         found["speed"][key] = figures | {"rounds": seconds}
-    keep(args.work / "results.json", found)
+    keep(args.work / "speed.json", {name: found[name] for name in ("setting", "speed")})
 
 
 def start(key: str, cold: str) -> "subprocess.Popen[str]":
@@ -220,24 +236,23 @@ def run_peer(args: argparse.Namespace) -> None:
     """Tune a peer, then train it in full with what was best."""
     from peer_loops import Text
 
-    name, found = args.worker, results(args)
+    name, speed, own = args.worker, results(args)["speed"], part_results(args, args.worker)
     text = Text.prepared(name, documents(args, "train"))
-    tuning = found["tuning"].setdefault(name, [])
+    tuning = own["tuning"]
     for lr, batch in GRID:
         if any((one["lr"], one["batch_tokens"]) == (lr, batch) for one in tuning):
             continue
-        steps = round(60 * args.tuning * args.speedup / found["speed"][f"{name} {batch}"]["step_seconds"])
+        steps = round(60 * args.tuning * args.speedup / speed[f"{name} {batch}"]["step_seconds"])
         tuning.append(train_peer(args, text, lr, batch, steps, JUDGED))
-        keep(args.work / "results.json", found)
+        keep(args.work / f"{name}.json", own)
         print(name, tuning[-1], flush=True)
-    if name in found["runs"]:
+    if own["runs"]:
         return
     best = min(tuning, key=lambda one: math.inf if one["bpb"] is None else one["bpb"])
-    seconds = 60 * args.minutes - setup_seconds(found["speed"])
-    steps = round(seconds * args.speedup / found["speed"][f"{name} {best['batch_tokens']}"]["step_seconds"])
-    run = train_peer(args, text, best["lr"], best["batch_tokens"], steps, None)
-    found["runs"][name] = {f"{args.minutes:g}": run}
-    keep(args.work / "results.json", found)
+    seconds = 60 * args.minutes - setup_seconds(speed)
+    steps = round(seconds * args.speedup / speed[f"{name} {best['batch_tokens']}"]["step_seconds"])
+    own["runs"][f"{args.minutes:g}"] = train_peer(args, text, best["lr"], best["batch_tokens"], steps, None)
+    keep(args.work / f"{name}.json", own)
 
 
 def train_peer(
@@ -257,17 +272,17 @@ def run_eyas(args: argparse.Namespace) -> None:
     """Train eyas for the minutes, and for parts of them."""
     from eyas.runtime.opening import open_engine
 
-    found = results(args)
-    runs = found["runs"].setdefault("eyas", {})
+    speed, own = results(args)["speed"], part_results(args, "eyas")
+    runs = own["runs"]
     for minutes in (args.minutes / share for share in SHARES):
         if f"{minutes:g}" in runs:
             continue
         out = args.work / f"eyas-{minutes:g}"
-        size, steps = chosen(args, found["speed"], minutes)
+        size, steps = chosen(args, speed, minutes)
         result = pretrain_eyas(args, out, size, steps)
         figures = {"size": size, "batch_tokens": ROWS * CONTEXT, "steps": steps, "n_params": result.n_params}
         runs[f"{minutes:g}"] = figures | read(open_engine(out), documents(args, "apart")) | {"seconds": result.seconds}
-        keep(args.work / "results.json", found)
+        keep(args.work / "eyas.json", own)
 
 
 def chosen(args: argparse.Namespace, speed: dict[str, Any], minutes: float) -> tuple[str, int]:

@@ -1,25 +1,26 @@
 """What trains best per minute: changes of the recipe, one at a time, at equal tokens and at equal time.
 
-    python benchmarks/recipe.py --data FOLDER_OR_FILE [--out FOLDER] [--size 1m] [--tokens 600000] [--seeds 3]
-                                [--only NAME] [--threads 1]
+    python benchmarks/recipe.py --data FOLDER_OR_FILE|world [--out FOLDER] [--size 1m] [--tokens 800000] [--seeds 3]
+                                [--only NAME]... [--json FILE]
 
 Every change trains a fresh model on the same text from the same tokenizer for `--tokens` tokens, and again for as many
 as it reads in the time that the default needs, where its speed differs by more than 3 %. A seed sets the weights and
-the order of the rows; bits per byte are those of the same held-out documents, a twentieth of the text. Seconds are
-processor seconds of the steps (so `--threads 1` tells them on a busy machine), compiling left out. What is in
-results/recipe.json already is not trained again.
+the order of the rows; bits per byte are those of the same held-out documents, a twentieth of the text. As many models
+train at once as there are cores, each on one thread: so they get more done than in turn on all. Seconds are processor
+seconds of the steps, compiling left out. What the file of results holds already is not trained again.
 """
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from eyas.data import vocabulary
 from eyas.data.build import build_shards
@@ -35,25 +36,36 @@ from eyas.train.validation import evaluator
 
 RESULTS = Path(__file__).parent / "results" / "recipe.json"
 SAME_SPEED = 0.03
+SPARE = 1.6  # endless text: tokens to have beyond --tokens, for changes that read faster
 
 # What a change says differently: fields of the optimizer, of the trainer, of the model, or the batch.
 DEFAULT: dict[str, Any] = {
-    "optim": {"lr": 0.02}, "train": {}, "model": {}, "batch_tokens": 4096, "context": 512, "vocab_size": 4096,
+    "optim": {}, "train": {}, "model": {}, "batch_tokens": 4096, "context": 512, "vocab_size": 4096,
 }  # fmt: skip
+DEFAULT_OPTIM = {"lr": 0.02, "matrix_lr": 0.02}
 CHANGES: dict[str, dict[str, Any]] = {
     "default": {},
     "batch 8192": {"batch_tokens": 8192},
     "batch 2048": {"batch_tokens": 2048},
+    "batch 2048 at 0.014": {"batch_tokens": 2048, "optim": {"lr": 0.014, "matrix_lr": 0.014}},
     "rows of 256": {"context": 256},
     "vocabulary 2048": {"vocab_size": 2048},
+    "vocabulary 1024": {"vocab_size": 1024},
     "AdamW 0.003": {"optim": {"kind": "adamw", "lr": 0.003}},
     "AdamW 0.006": {"optim": {"kind": "adamw", "lr": 0.006}},
-    "Muon 0.03": {"optim": {"lr": 0.02, "matrix_lr": 0.03}},
-    "Muon 0.013": {"optim": {"lr": 0.02, "matrix_lr": 0.013}},
+    "AdamW 0.012": {"optim": {"kind": "adamw", "lr": 0.012}},
+    "Muon 0.03": {"optim": {"matrix_lr": 0.03}},
+    "Muon 0.013": {"optim": {"matrix_lr": 0.013}},
+    "tables 0.04": {"optim": {"lr": 0.04}},
+    "tables 0.01": {"optim": {"lr": 0.01}},
     "decay 0.8": {"train": {"decay": 0.8}},
     "decay 0.3": {"train": {"decay": 0.3}},
-    "no weight decay": {"optim": {"lr": 0.02, "weight_decay": 0.0}},
+    "no weight decay": {"optim": {"weight_decay": 0.0}},
+    "weight decay 0.1": {"optim": {"weight_decay": 0.1}},
+    "clip 0": {"train": {"clip": 0.0}},
     "no QK-norm": {"model": {"qk_norm": False}},
+    "heads of 32": {"model": {"n_head": 4, "n_kv_head": 4, "head_dim": 32}},  # of 1m
+    "fewer and wider layers": {"model": {"n_layer": 2, "n_ff": 512}},  # of 1m
     "tied": {"model": {"tie_embeddings": True}},
 }
 
@@ -63,33 +75,48 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", type=Path, default=Path("recipe"))
     parser.add_argument("--size", default="1m")
-    parser.add_argument("--tokens", type=int, default=600_000)
+    parser.add_argument("--tokens", type=int, default=800_000)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", choices=CHANGES, help="this change beside the default")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", choices=CHANGES, action="append", help="this change beside the default")
+    parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    setting = {"data": Path(args.data).name, "size": args.size, "tokens": args.tokens, "threads": args.threads}
-    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"setting": setting, "runs": {}}
+    names = [name for name in CHANGES if name == "default" or args.only is None or name in args.only]
+    setting = {"data": Path(args.data).name, "size": args.size, "tokens": args.tokens}
+    record = json.loads(args.json.read_text()) if args.json.exists() else {"setting": setting, "runs": {}}
     if record["setting"] != setting:
-        parser.error(f"{RESULTS} holds runs of another setting: {record['setting']}; move it away first")
+        parser.error(f"{args.json} holds runs of another setting: {record['setting']}; give another file with --json")
     runs = record["runs"]
-    for seed in range(args.seeds):
-        for name in CHANGES if args.only is None else ("default", args.only):
-            for length in ("tokens", "time"):
-                key = f"{name}, {seed}, equal {length}"
-                tokens = args.tokens
-                if length == "time":
-                    # Speeds are those of the same seed: trained one after the other, on an equally busy machine.
-                    slower = runs[f"{name}, {seed}, equal tokens"]["seconds_per_token"]
-                    slower /= runs[f"default, {seed}, equal tokens"]["seconds_per_token"]
-                    if abs(slower - 1) <= SAME_SPEED:
-                        continue
-                    tokens = round(args.tokens / slower)
-                if key not in runs:
-                    runs[key] = trained(args, DEFAULT | CHANGES[name], seed, tokens)
-                    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    for vocab_size in {(DEFAULT | CHANGES[name])["vocab_size"] for name in names}:
+        prepared(args, vocab_size)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes below
+    jobs = {(name, seed, "tokens"): args.tokens for seed in range(args.seeds) for name in names}
+    train_all(args, jobs, record)
+    for name, seed, _ in list(jobs):
+        slower = slowness(runs, name, seed)
+        if abs(slower - 1) > SAME_SPEED:
+            jobs[name, seed, "time"] = round(args.tokens / slower)
+    train_all(args, jobs, record)
     table(runs)
+
+
+def train_all(args: argparse.Namespace, jobs: dict[tuple[str, int, str], int], record: dict[str, Any]) -> None:
+    """Train what is not in the record, and write each run down when it is done."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        found = {}
+        for (name, seed, length), tokens in jobs.items():
+            key = f"{name}, {seed}, equal {length}"
+            if key not in record["runs"]:
+                found[pool.submit(trained, args, DEFAULT | CHANGES[name], seed, tokens)] = key
+        for future in as_completed(found):
+            record["runs"][found[future]] = future.result()
+            args.json.write_text(json.dumps(record, indent=1) + "\n")
+            print(found[future], future.result(), flush=True)
+
+
+def slowness(runs: dict[str, dict[str, float]], name: str, seed: int) -> float:
+    """Seconds a token over those of the default of this seed, which trained at about the same time."""
+    seconds = [runs[f"{one}, {seed}, equal tokens"]["seconds_per_token"] for one in (name, "default")]
+    return seconds[0] / seconds[1]
 
 
 def prepared(args: argparse.Namespace, vocab_size: int) -> tuple[Tokenizer, Shards]:
@@ -98,7 +125,11 @@ def prepared(args: argparse.Namespace, vocab_size: int) -> tuple[Tokenizer, Shar
     if not folder.exists():
         vocabulary.run(vocabulary.TokenizerConfig(data=[args.data], out=folder, vocab_size=vocab_size))
     tokenizer = Tokenizer.load(folder)
-    return tokenizer, build_shards([args.data], tokenizer, args.out / f"shards-{vocab_size}", val_fraction=0.05, seed=0)
+    n_tokens = round(SPARE * args.tokens) if args.data == "world" else None
+    shards = build_shards(
+        [args.data], tokenizer, args.out / f"shards-{vocab_size}", n_tokens=n_tokens, val_fraction=0.05, seed=0
+    )
+    return tokenizer, shards
 
 
 def trained(args: argparse.Namespace, change: dict[str, Any], seed: int, tokens: int) -> dict[str, float]:
@@ -111,36 +142,37 @@ def trained(args: argparse.Namespace, change: dict[str, Any], seed: int, tokens:
     rows, steps = change["batch_tokens"] // context, tokens // change["batch_tokens"]
     batches = PackedRows(shards.train, context, rows, seed)
     settings = TrainConfig(
-        steps=steps, optim=OptimConfig(**change["optim"]), compile="on", save_seconds=1e9,
+        steps=steps, optim=OptimConfig(**DEFAULT_OPTIM | change["optim"]), compile="on", save_seconds=1e9,
         **change["train"],
     )  # fmt: skip
     evaluate = evaluator(shards.val, context, rows, max_batches=10**9, token_bytes=tokenizer.token_bytes)
     with tempfile.TemporaryDirectory() as folder, opened(model, batches, language_loss, settings, Path(folder)) as run:
+        run.step()  # compiles
         begun = time.process_time()
-        for _ in range(steps):
+        for _ in range(steps - 1):
             run.step()
         seconds = time.process_time() - begun
         with run.autocast:
             figures = evaluate(model)
-    return {"bpb": figures["val_bpb"], "tokens": run.state.tokens, "seconds_per_token": seconds / run.state.tokens}
+    return {
+        "bpb": figures["val_bpb"], "tokens": run.state.tokens, "n_multiplying": model.config.n_multiplying(),
+        "seconds_per_token": seconds / (run.state.tokens - change["batch_tokens"]),
+    }  # fmt: skip
 
 
 def table(runs: dict[str, dict[str, float]]) -> None:
     """One line a change: bits per byte at equal tokens and at equal time, mean and deviation over seeds, and speed."""
     for name in CHANGES:
-        line = f"{name:16s}"
+        line = f"{name:24s}"
         for length in ("tokens", "time"):
             found = [run["bpb"] for key, run in runs.items() if key.startswith(f"{name}, ") and key.endswith(length)]
             if found:
                 spread = f" +- {statistics.stdev(found):.4f}" if len(found) > 1 else ""
                 line += f" | equal {length} {statistics.fmean(found):.4f}{spread} (n = {len(found)})"
-        ratios = [
-            run["seconds_per_token"] / runs[f"default, {key.split(', ')[1]}, equal tokens"]["seconds_per_token"]
-            for key, run in runs.items()
-            if key.startswith(f"{name}, ") and key.endswith("tokens")
-        ]
-        if ratios:
-            print(line + f" | {statistics.median(ratios):.2f} of the default's seconds a token", flush=True)
+        seeds = [int(key.split(", ")[-2]) for key in runs if key.startswith(f"{name}, ") and key.endswith("tokens")]
+        if seeds:
+            ratio = statistics.median(slowness(runs, name, seed) for seed in seeds)
+            print(line + f" | {ratio:.2f} of the default's seconds a token", flush=True)
 
 
 if __name__ == "__main__":

@@ -187,6 +187,27 @@ def test_compiler_that_fails_is_told_and_done_without(
     assert same_weights(plain, fallen)
 
 
+def test_library_that_a_killed_compile_left_half_written_is_made_again(
+    tiny: Make, counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = [tmp_path / "one.main.so", tmp_path / "two.main.so"]
+    for half in halves:
+        half.touch()
+
+    def loading(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            for half in halves:
+                if half.exists():
+                    raise RuntimeError(f"ImportError: {half}: file too short")
+            return function(*args, **kwargs)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", loading)
+    assert train(tiny(), counting, language_loss, replace(QUICK, compile="on"), tmp_path / "run").compiled
+    assert not any(half.exists() for half in halves)
+
+
 def test_short_run_is_not_compiled(tiny: Make, counting: Any, tmp_path: Path) -> None:
     assert not train(tiny(), counting, language_loss, replace(QUICK, compile="auto"), tmp_path).compiled
 

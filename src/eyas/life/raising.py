@@ -16,7 +16,7 @@ from eyas.evals.evaluate import run as evaluate
 from eyas.evals.exam import Answer, ExamResult
 from eyas.files import read_json, write_atomic
 from eyas.life import full
-from eyas.life.settings import FINETUNE_SHARE, PRETRAIN_SHARE, WORLD, RaiseConfig, remember, write_json
+from eyas.life.settings import WORLD, RaiseConfig, remember, write_json
 from eyas.progress import Progress
 from eyas.report.page import write_report
 from eyas.runtime.chat import ChatSession
@@ -50,6 +50,7 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     """Raise a life. Raises EyasError; KeyboardInterrupt after Ctrl-C, from which the same call goes on."""
     started = time.monotonic()
     rows = config.rows
+    pretraining, finetuning = config.training
     if config.full and WORLD not in rows:
         raise EyasError("--full compares answers by the world's truth; leave it out for rows of your own")
     config = remember(config)
@@ -57,11 +58,11 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     say = _Teller(quiet)
     if not base.exists():
         say(f"1/4 base model: learning to continue {', '.join(config.data)}")
-        wanted = config.pretraining(base, PRETRAIN_SHARE * config.minutes, quiet=quiet)
+        wanted = config.pretraining(base, pretraining, quiet=quiet)
         pretrain.run(wanted, law_for(wanted))
     if not assistant.exists():
         say(f"2/4 assistant: learning to answer from {', '.join(rows)}")
-        finetune.run(config.finetuning(base, assistant, FINETUNE_SHARE * config.minutes, quiet=quiet))
+        finetune.run(config.finetuning(base, assistant, finetuning, quiet=quiet))
     evals = config.life / "evals"
     say("3/4 looking: bits per byte, exam, dreams, a chat")
     if not (evals / "base.json").exists():

@@ -15,14 +15,15 @@ from eyas.train.finetune import FinetuneConfig
 from eyas.train.pretrain import PretrainConfig, expected_tokens
 from eyas.world.people import RELATIONS
 
-PRETRAIN_SHARE = 0.72
-"""Of the minutes: tokenizer, shards, compiling and pretraining. The rest is finetuning, and what comes after both."""
-FINETUNE_SHARE = 0.19
+PRETRAIN_SHARE = 0.79
+"""Of what looking leaves: tokenizer, shards, compiling and pretraining. The rest is finetuning."""
+LOOKING_SECONDS, LOOKING_SHARE = 12, 0.025
+"""What beginning, the exam and the report take, of any life and of a longer one's larger model."""
 CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
 REPLAY_SHARE = 0.25
 WORLD = "world"
-_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 150, 180, 4.4
+_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 190, 180, 4.4
 
 
 class RaiseConfig(StageConfig):
@@ -44,6 +45,12 @@ class RaiseConfig(StageConfig):
     questions: int = Field(500, ge=1, description="Questions a section of the exam.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     skip_bad: bool = Field(False, description="Count and report what cannot be read instead of stopping.")
+
+    @property
+    def training(self) -> tuple[float, float]:
+        """Minutes of pretraining and of finetuning."""
+        left = self.minutes - min(0.1 * self.minutes, LOOKING_SECONDS / 60 + LOOKING_SHARE * self.minutes)
+        return PRETRAIN_SHARE * left, (1 - PRETRAIN_SHARE) * left
 
     @property
     def rows(self) -> list[str]:
@@ -69,12 +76,12 @@ class RaiseConfig(StageConfig):
 
 
 def people_for(minutes: float) -> int:
-    """How many residents a base model can get to know in a life of `minutes` on this machine, 60 to 300.
+    """How many residents a base model can get to know in `minutes` of pretraining on this machine, 60 to 300.
 
     A fact is stored after 100 to 1,000 exposures (Allen-Zhu & Li 2024, "Physics of Language Models 3.3"); the papers
     state some fact every `_BYTES_A_FACT` bytes.
     """
-    read = expected_tokens(PRETRAIN_SHARE * minutes, default_law(level=True)) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
+    read = expected_tokens(minutes, default_law(level=True)) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
     people = read / _BYTES_A_FACT / _EXPOSURES / len(RELATIONS)
     return int(min(300, max(60, 10 * round(people / 10))))
 
@@ -83,7 +90,7 @@ def remember(config: RaiseConfig) -> RaiseConfig:
     """Write the life's settings, or hold them against those it was begun with; the settings with the population."""
     path = config.life / "life.json"
     asked = {key: value for key, value in config.model_dump(mode="json").items() if key not in ("life", "full")}
-    people = config.people or people_for(config.minutes)
+    people = config.people or people_for(config.training[0])
     if path.exists():
         begun = read_json(path, "life settings")
         people = begun.get("residents", people)

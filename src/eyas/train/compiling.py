@@ -1,10 +1,12 @@
 """torch.compile by regions: one block's code serves every layer, so a cold start compiles one layer, not the model."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache, wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -73,6 +75,15 @@ def _starting_quickly() -> Iterator[None]:
 
     with traces.patch(autograd_cache_allow_custom_autograd_functions=True), inductor.patch({"cpp.vec_isa_ok": True}):
         yield
+
+
+def half_written(error: Exception) -> Path | None:
+    """The library in the compiler's cache that `error` could not load since its writer was killed, if that is it.
+
+    While it lies there every compile of the same code fails.
+    """
+    found = re.search(r"(/\S+\.so): file too short", str(error))
+    return Path(found[1]) if found else None
 
 
 def repeated_blocks(model: nn.Module) -> list[nn.Module]:

@@ -17,7 +17,7 @@ from eyas.errors import EyasError
 from eyas.progress import Progress
 from eyas.train import device as machine
 from eyas.train.checkpoint import load_latest, rng_state, save_checkpoint, set_rng_state
-from eyas.train.compiling import compiling, has_compiler, plainly
+from eyas.train.compiling import compiling, half_written, has_compiler, plainly
 from eyas.train.distributed import Loss, Ranks
 from eyas.train.guards import Guard, interruptible
 from eyas.train.metrics import MetricsLog, bits_per_byte
@@ -214,8 +214,7 @@ class Run:
         start = time.perf_counter()
         with torch.random.fork_rng(devices=[]):
             try:
-                with compiling(self.model, True):
-                    self._gradients(0, 1)
+                self._compile()
             except EyasError:
                 raise
             except Exception as error:  # the compiler raises many kinds; a real fault shows again without it
@@ -224,6 +223,19 @@ class Run:
                 self._keep(replace(self.plan, compiled=False))
         self.optimizer.zero_grad()
         self.state.compile_seconds += time.perf_counter() - start
+
+    def _compile(self) -> None:
+        while True:
+            try:
+                with compiling(self.model, True):
+                    self._gradients(0, 1)
+                return
+            except Exception as error:
+                broken = half_written(error)
+                if broken is None or not broken.exists():
+                    raise
+                broken.unlink()
+                torch.compiler.reset()
 
     def _gradients(self, step: int, micro_batches: int) -> tuple[float, int, dict[str, float]]:
         """Run forward and backward over a step's micro-batches: weight, tokens, mean loss and metrics of all ranks.
