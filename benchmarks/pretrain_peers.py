@@ -12,7 +12,7 @@ processor seconds the best round of each counts; two threads are taken to be --s
 For what comes before the first step, all are charged with the least that a peer needed.
 Peers are tuned over GRID, each pair for --tuning minutes, and judged by a part of the text kept apart, which favours
 them; the best pair then trains in full. eyas trains in the size of SIZES that its law, the one behind --minutes, makes
-the best of; also for a half, a third and a quarter of the time, which tells how long it needs for what a peer reaches.
+the best of; also for a half and a quarter of the time, which tells how long it needs for what a peer reaches.
 As many parts as there are cores train at once, each on one thread. What is in WORK is not made again.
 """
 
@@ -42,7 +42,7 @@ GRID = [(lr, batch) for batch in (2048, 4096) for lr in (1e-3, 2e-3, 4e-3, 8e-3)
 SIZES = ("1m", "1.4m", "2m")  # of eyas, to choose from
 ROWS, CONTEXT = 8, 512  # a batch of eyas
 BYTES_PER_TOKEN = 4.0  # of English in 4096 tokens, about
-SHARES = (1, 2, 3, 4)  # eyas also trains for the minutes divided by these
+SHARES = (1, 2, 4)  # eyas also trains for the minutes divided by these
 ROUNDS, WARMING, TIMED = 5, 1, 4
 JUDGED = 200  # documents kept apart that judge the pairs of a grid
 
@@ -309,7 +309,7 @@ def pretrain_eyas(args: argparse.Namespace, out: Path, size: str, steps: int) ->
     return run(
         PretrainConfig(
             out=out, data=[str(args.work / "train.jsonl")], size=size, context=CONTEXT, tokens=steps * ROWS * CONTEXT,
-            compile="on", eval_every=0, sample_every=0, seed=args.seed, quiet=True,
+            batch_size=ROWS, compile="on", eval_every=0, sample_every=0, seed=args.seed, quiet=True,
         )
     )  # fmt: skip
 

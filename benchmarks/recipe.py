@@ -1,7 +1,7 @@
 """What trains best per minute: changes of the recipe, one at a time, at equal tokens and at equal time.
 
     python benchmarks/recipe.py --data FOLDER_OR_FILE|world [--out FOLDER] [--size 1m] [--tokens 800000] [--seeds 3]
-                                [--only NAME]... [--json FILE]
+                                [--only NAME]... [--base NAME] [--json FILE]
 
 Every change trains a fresh model on the same text from the same tokenizer for `--tokens` tokens, and again for as many
 as it reads in the time that the default needs, where its speed differs by more than 3 %. A seed sets the weights and
@@ -40,9 +40,9 @@ SPARE = 1.6  # endless text: tokens to have beyond --tokens, for changes that re
 
 # What a change says differently: fields of the optimizer, of the trainer, of the model, or the batch.
 DEFAULT: dict[str, Any] = {
-    "optim": {}, "train": {}, "model": {}, "batch_tokens": 4096, "context": 512, "vocab_size": 4096,
+    "optim": {"lr": 0.02, "matrix_lr": 0.02}, "train": {}, "model": {},
+    "batch_tokens": 4096, "context": 512, "vocab_size": 4096,
 }  # fmt: skip
-DEFAULT_OPTIM = {"lr": 0.02, "matrix_lr": 0.02}
 CHANGES: dict[str, dict[str, Any]] = {
     "default": {},
     "batch 8192": {"batch_tokens": 8192},
@@ -58,6 +58,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "Muon 0.013": {"optim": {"matrix_lr": 0.013}},
     "tables 0.04": {"optim": {"lr": 0.04}},
     "tables 0.01": {"optim": {"lr": 0.01}},
+    "momentum 0.9": {"optim": {"momentum": 0.9}},
+    "first beta 0.8": {"optim": {"betas": (0.8, 0.95)}},
     "decay 0.8": {"train": {"decay": 0.8}},
     "decay 0.3": {"train": {"decay": 0.3}},
     "no weight decay": {"optim": {"weight_decay": 0.0}},
@@ -67,6 +69,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "heads of 32": {"model": {"n_head": 4, "n_kv_head": 4, "head_dim": 32}},  # of 1m
     "fewer and wider layers": {"model": {"n_layer": 2, "n_ff": 512}},  # of 1m
     "tied": {"model": {"tie_embeddings": True}},
+    "together": {
+        "batch_tokens": 2048,
+        "context": 256,
+        "model": {"n_layer": 2, "n_ff": 512},
+        "optim": {"lr": 0.04, "momentum": 0.9, "betas": (0.8, 0.95)},
+    },
 }
 
 
@@ -78,35 +86,48 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=800_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=CHANGES, action="append", help="this change beside the default")
+    parser.add_argument("--base", choices=CHANGES, default="default", help="make the changes to this one")
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     names = [name for name in CHANGES if name == "default" or args.only is None or name in args.only]
-    setting = {"data": Path(args.data).name, "size": args.size, "tokens": args.tokens}
+    setting = {"data": Path(args.data).name, "size": args.size, "tokens": args.tokens, "base": args.base}
     record = json.loads(args.json.read_text()) if args.json.exists() else {"setting": setting, "runs": {}}
     if record["setting"] != setting:
         parser.error(f"{args.json} holds runs of another setting: {record['setting']}; give another file with --json")
     runs = record["runs"]
-    for vocab_size in {(DEFAULT | CHANGES[name])["vocab_size"] for name in names}:
+    changes = {name: merged(DEFAULT, CHANGES[args.base], CHANGES[name]) for name in names}
+    for vocab_size in {change["vocab_size"] for change in changes.values()}:
         prepared(args, vocab_size)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes below
     jobs = {(name, seed, "tokens"): args.tokens for seed in range(args.seeds) for name in names}
-    train_all(args, jobs, record)
+    train_all(args, changes, jobs, record)
     for name, seed, _ in list(jobs):
         slower = slowness(runs, name, seed)
         if abs(slower - 1) > SAME_SPEED:
             jobs[name, seed, "time"] = round(args.tokens / slower)
-    train_all(args, jobs, record)
+    train_all(args, changes, jobs, record)
     table(runs)
 
 
-def train_all(args: argparse.Namespace, jobs: dict[tuple[str, int, str], int], record: dict[str, Any]) -> None:
+def merged(*recipes: dict[str, Any]) -> dict[str, Any]:
+    """One recipe after the other; of a part that is a dict, key by key."""
+    found: dict[str, Any] = {}
+    for recipe in recipes:
+        for name, value in recipe.items():
+            found[name] = found.get(name, {}) | value if isinstance(value, dict) else value
+    return found
+
+
+def train_all(
+    args: argparse.Namespace, changes: dict[str, Any], jobs: dict[tuple[str, int, str], int], record: dict[str, Any]
+) -> None:
     """Train what is not in the record, and write each run down when it is done."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         found = {}
         for (name, seed, length), tokens in jobs.items():
             key = f"{name}, {seed}, equal {length}"
             if key not in record["runs"]:
-                found[pool.submit(trained, args, DEFAULT | CHANGES[name], seed, tokens)] = key
+                found[pool.submit(trained, args, changes[name], seed, tokens)] = key
         for future in as_completed(found):
             record["runs"][found[future]] = future.result()
             args.json.write_text(json.dumps(record, indent=1) + "\n")
@@ -142,7 +163,7 @@ def trained(args: argparse.Namespace, change: dict[str, Any], seed: int, tokens:
     rows, steps = change["batch_tokens"] // context, tokens // change["batch_tokens"]
     batches = PackedRows(shards.train, context, rows, seed)
     settings = TrainConfig(
-        steps=steps, optim=OptimConfig(**DEFAULT_OPTIM | change["optim"]), compile="on", save_seconds=1e9,
+        steps=steps, optim=OptimConfig(**change["optim"]), compile="on", save_seconds=1e9,
         **change["train"],
     )  # fmt: skip
     evaluate = evaluator(shards.val, context, rows, max_batches=10**9, token_bytes=tokenizer.token_bytes)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eyas.scaling.dial_law import DialLaw
-from eyas.train.dial import Choice, Dial, Pace, best_params, worth
+from eyas.train.dial import Choice, Dial, Pace, best_params, suiting_batch, worth
 from tests.train.small import KNOWN, LAW
 
 STEP = 4096
@@ -67,3 +67,7 @@ def test_what_to_expect_is_told_where_the_law_knows_the_text() -> None:
 def test_a_fifth_of_the_minutes_is_for_training_even_when_reading_took_all() -> None:
     late = Dial(LAW, 1.0, time.monotonic() - 300, STEP, 3e5, "2m")
     assert late.turn(Pace("2m", 2_000_000, 20_000), 1e12, 1.0).minutes == pytest.approx(0.2)
+
+
+def test_longer_runs_take_larger_batches() -> None:
+    assert [suiting_batch(tokens) for tokens in (1, 8e5, 4e6, 1e7, 1e9)] == [2048, 2048, 4096, 4096, 16384]

@@ -23,7 +23,7 @@ CHAT_SHARE = 0.12
 """Rows among the base model's text: an assistant's skills take root while the model is still soft."""
 REPLAY_SHARE = 0.25
 WORLD = "world"
-_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 190, 180, 4.4
+_EXPOSURES, _BYTES_A_FACT, _BYTES_A_TOKEN = 160, 180, 4.4
 
 
 class RaiseConfig(StageConfig):

@@ -112,7 +112,7 @@ class ModelConfig:
                 arch=arch,
             )
             miss = abs(math.log(config.n_multiplying() / target))
-            oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / (8 / 3 * n_embd)))
+            oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / _ideal_ff(n_embd)))
             rank = (miss > math.log(1 + _WINDOW), miss + oddness)
             if best is None or rank < best[0]:
                 best = (rank, config)
@@ -255,7 +255,7 @@ def parse_size(size: str) -> int:
 
 
 def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, int]]:
-    """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff of 8/3 and of the exact fit.
+    """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff the ideal or of the exact fit.
 
     A block has `mixing` squares of its width beside the feed-forward half.
     """
@@ -263,7 +263,7 @@ def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, i
     n_embd = HEAD_DIM
     while n_embd <= 16384:
         room = target * (1 + _WINDOW) - vocab_size * n_embd
-        ideal_ff = _round_to(8 / 3 * n_embd)
+        ideal_ff = _round_to(_ideal_ff(n_embd))
         for n_layer in range(1, int(4 * _ideal_depth(n_embd)) + 1):
             left = room / n_layer / (1 + _WINDOW) - mixing * n_embd * n_embd
             fitting = _round_to(left / (3 * n_embd))
@@ -275,8 +275,13 @@ def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, i
 
 
 def _ideal_depth(n_embd: int) -> float:
-    """6 layers at width 192, 12 at 768, 20 at 2048: between the tiny models that gain from depth and GPT-2's 64 : 1."""
-    return 6 * math.sqrt(n_embd / 192)
+    """2 layers at width 64, 6 at 192, 12 at 768, 20 at 2048: from what trains fastest per minute to GPT-2's 64 : 1."""
+    return 6 * (n_embd / 192) ** (0.5 if n_embd >= 192 else 1)
+
+
+def _ideal_ff(n_embd: int) -> float:
+    """8/3 of the width; 4 times about 128, where fewer, wider layers end as well and train faster (docs/recipe.md)."""
+    return (4 if 128 <= n_embd < 192 else 8 / 3) * n_embd
 
 
 def least_params(vocab_size: int) -> int:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -27,8 +28,7 @@ from eyas.scaling.settings import ARCH, FOLDER, GridConfig
 from eyas.scaling.table import COUNTINGS, FLOPS, LOSS, RUN, TOKENS, Row
 from eyas.store.names import is_model
 from eyas.text.tokenizer import Tokenizer
-from eyas.train.optim import OptimConfig
-from eyas.train.pretrain import PretrainConfig
+from eyas.train.pretrain import PretrainConfig, trainer_of
 from eyas.train.trainer import TrainConfig
 from eyas.train.validation import evaluator
 
@@ -133,11 +133,9 @@ class Ground:
     def recipe(self, seed: int, compiled: bool) -> TrainConfig:
         """How `eyas pretrain` trains when nothing else is said; the number of steps is to be set."""
         p = PretrainConfig(out=self.folder, data=self.config.data)
-        return TrainConfig(
-            steps=1, optim=OptimConfig(p.optimizer, p.lr, p.matrix_lr, p.weight_decay), warmup=p.warmup, decay=p.decay,
-            clip=p.clip, precision=p.precision, compile="on" if compiled else "off", seed=seed,
-            save_seconds=p.save_seconds,
-        )  # fmt: skip
+        return replace(
+            trainer_of(p), steps=1, compile="on" if compiled else "off", seed=seed, eval_every=0, sample_every=0
+        )
 
     def read(self, tokens: int) -> Shards:
         """The text as shards, about `tokens` of them or all there are."""

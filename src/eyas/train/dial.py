@@ -21,6 +21,9 @@ from eyas.train.speed import time_steps
 from eyas.train.trainer import TrainConfig
 
 TOKENS_PER_PARAMETER = 10  # without a law
+BATCH_TOKENS, _BATCH_SUITS = 4096, 4e6  # of so many tokens a run: measured, docs/recipe.md
+_BATCH_EXPONENT = 0.31  # from there to the best batch of a run of 0.8m tokens
+_LEAST_BATCH = 2048
 _FIRST_MFU = 0.45  # guessed before anything is measured
 _TRIALS = 2
 _UNHURRIED = 0.8  # of the minutes must be left for a second trial, which is compiled too
@@ -155,6 +158,12 @@ def best_params(law: Law | None, work: float, least: float, step_tokens: int, un
     params = np.geomspace(least, max(least, work / (step_tokens * _LEAST_STEPS)), 400)
     losses = law.loss(params, worth(work / params, unique))
     return float(params[np.argmax(losses <= _LEVEL * losses.min())])
+
+
+def suiting_batch(tokens: float) -> int:
+    """Tokens a step with which a run of `tokens` ends best: about their cube root, in powers of two."""
+    exponent = math.log2(BATCH_TOKENS) + _BATCH_EXPONENT * math.log2(tokens / _BATCH_SUITS)
+    return max(_LEAST_BATCH, 1 << round(max(0.0, exponent)))
 
 
 def worth(tokens: npt.ArrayLike, unique: float) -> Array:

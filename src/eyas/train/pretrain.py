@@ -25,7 +25,17 @@ from eyas.store.names import resolve_model
 from eyas.text.tokenizer import Tokenizer
 from eyas.train import device as machine
 from eyas.train.chats import ChatSource, Mixed, load_chats, rows_for, rows_of_share
-from eyas.train.dial import TOKENS_PER_PARAMETER, Choice, Dial, Law, Pace, best_params, guessed_rate
+from eyas.train.dial import (
+    BATCH_TOKENS,
+    TOKENS_PER_PARAMETER,
+    Choice,
+    Dial,
+    Law,
+    Pace,
+    best_params,
+    guessed_rate,
+    suiting_batch,
+)
 from eyas.train.distributed import Ranks
 from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig
@@ -34,7 +44,6 @@ from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
 from eyas.train.work import Work, carry_out
 
-BATCH_TOKENS = 4096
 _LEAST_PARAMS = 300_000  # that minutes may choose
 _SPARE = 1.25  # shards beyond what is expected to be read: a second epoch is worse than a few unused documents
 _TRAINING_SHARE = 0.85  # of --minutes, before anything is measured
@@ -56,11 +65,12 @@ class PretrainConfig(StageConfig):
     tokens: int | None = Field(None, gt=0, description="Tokens to train on (default: the data once).")
     context: int = Field(512, ge=8, description="Tokens the model can look back on.")
     seq_len: int | None = Field(None, ge=8, description="Tokens a row of a batch (default: the context).")
-    batch_size: int | None = Field(None, ge=1, description="Rows a batch (default: as many as make 4096 tokens).")
+    batch_size: int | None = Field(None, ge=1, description="Rows a batch (default: what suits the tokens or minutes).")
     accumulate: int = Field(1, ge=1, description="Batches a step.")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="Muon with AdamW, or AdamW alone.")
     lr: float = Field(0.02, gt=0, description="Peak rate of AdamW.")
     matrix_lr: float = Field(0.02, gt=0, description="Peak rate of Muon.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of Muon; 0.95 for runs of many thousand steps.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
     warmup: int = Field(40, ge=0, description="Steps of rising rate.")
     decay: float = Field(0.5, ge=0, le=1, description="Last share of the run, in which the rate falls linearly.")
@@ -123,14 +133,17 @@ def _train(config: PretrainConfig, law: Law | None, work: Work, ranks: Ranks, st
     seq_len = config.seq_len or config.context
     if seq_len > config.context:
         raise EyasError(f"--seq-len {seq_len} is beyond the --context of {config.context}")
-    rows = config.batch_size or max(1, BATCH_TOKENS // seq_len)
+    rows = config.batch_size
+    if rows is None:
+        wanted = work.settled("batch_tokens", ranks, lambda: _batch_tokens(config, law, given))
+        rows = max(1, wanted // seq_len)
     n_chat = rows_of_share(rows, config.chat_share, "--chat-share") if config.chat else 0
     step_tokens = rows * seq_len * config.accumulate * ranks.world
     if ranks.first:
         _learn_tokenizer(config, work)
     ranks.wait()
     tokenizer = Tokenizer.load(work.folder / "tokenizer")
-    network, trainer = partial(_network, config, tokenizer), _trainer(config)
+    network, trainer = partial(_network, config, tokenizer), trainer_of(config)
     size, n_tokens, dial = given or "3m", config.tokens, None
     if config.minutes is not None:
         least = max(_LEAST_PARAMS, least_params(tokenizer.vocab_size))
@@ -256,15 +269,26 @@ def _given_size(config: PretrainConfig) -> str | None:
     return str(shape.n_multiplying())
 
 
-def expected_tokens(minutes: float, law: Law | None) -> int:
+def expected_tokens(minutes: float, law: Law | None, size: str | None = None) -> int:
     """Tokens that a run of `minutes` will read here with the size that it would choose, roughly: nothing is tried."""
     work = guessed_rate() * 60 * minutes * _TRAINING_SHARE
-    return round(work / best_params(law, work, _LEAST_PARAMS, BATCH_TOKENS))
+    return round(work / (parse_size(size) if size else best_params(law, work, _LEAST_PARAMS, BATCH_TOKENS)))
 
 
-def _trainer(config: PretrainConfig) -> TrainConfig:
+def _batch_tokens(config: PretrainConfig, law: Law | None, given: str | None) -> int:
+    """Tokens a batch, where the rows were not given."""
+    if config.tokens is not None:
+        return suiting_batch(config.tokens)
+    if config.minutes is not None:
+        return suiting_batch(expected_tokens(config.minutes, law, given))
+    return BATCH_TOKENS
+
+
+def trainer_of(config: PretrainConfig) -> TrainConfig:
+    """How the trainer is told to train."""
     return TrainConfig(
-        minutes=config.minutes, optim=OptimConfig(config.optimizer, config.lr, config.matrix_lr, config.weight_decay),
+        minutes=config.minutes,
+        optim=OptimConfig(config.optimizer, config.lr, config.matrix_lr, config.weight_decay, config.momentum),
         warmup=config.warmup, decay=config.decay, clip=config.clip, accumulate=config.accumulate,
         precision=config.precision, compile=config.compile, seed=config.seed, eval_every=config.eval_every,
         sample_every=config.sample_every, save_seconds=config.save_seconds,
