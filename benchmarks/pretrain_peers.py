@@ -167,7 +167,8 @@ def measure_speed(args: argparse.Namespace) -> None:
 
 def start(key: str, cold: str) -> "subprocess.Popen[str]":
     """The process of one contender, with a compiler's cache of its own that is empty."""
-    own = {"TORCHINDUCTOR_CACHE_DIR": f"{cold}/{key}", "OMP_NUM_THREADS": "1"}
+    cache = f"{cold}/{key}".replace(" ", "-")  # the compiler does not quote paths
+    own = {"TORCHINDUCTOR_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *sys.argv, "--worker", key]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | own)
 
