@@ -1,6 +1,6 @@
 """What trains best per minute: changes of the recipe, one at a time, at equal tokens and at equal time.
 
-    python benchmarks/recipe.py --data FOLDER_OR_FILE|world [--out FOLDER] [--size 1m] [--tokens 800000] [--seeds 3]
+    python benchmarks/recipe.py --data FOLDER_OR_FILE|world [--out FOLDER] [--tokens 800000] [--seeds 3]
                                 [--only NAME]... [--base NAME] [--json FILE]
 
 Every change trains a fresh model on the same text from the same tokenizer for `--tokens` tokens, and again for as many
@@ -38,11 +38,14 @@ RESULTS = Path(__file__).parent / "results" / "recipe.json"
 SAME_SPEED = 0.03
 SPARE = 1.6  # endless text: tokens to have beyond --tokens, for changes that read faster
 
-# What a change says differently: fields of the optimizer, of the trainer, of the model, or the batch.
+SIZE = "1m"
+
+# What `eyas pretrain` did when the search began; what won has become its default since.
 DEFAULT: dict[str, Any] = {
-    "optim": {"lr": 0.02, "matrix_lr": 0.02}, "train": {}, "model": {},
+    "optim": {"lr": 0.02, "matrix_lr": 0.02, "momentum": 0.95}, "train": {}, "model": {"n_layer": 3, "n_ff": 320},
     "batch_tokens": 4096, "context": 512, "vocab_size": 4096,
 }  # fmt: skip
+# What a change says differently: fields of the optimizer, of the trainer, of the model, or the batch.
 CHANGES: dict[str, dict[str, Any]] = {
     "default": {},
     "batch 8192": {"batch_tokens": 8192},
@@ -66,8 +69,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "weight decay 0.1": {"optim": {"weight_decay": 0.1}},
     "clip 0": {"train": {"clip": 0.0}},
     "no QK-norm": {"model": {"qk_norm": False}},
-    "heads of 32": {"model": {"n_head": 4, "n_kv_head": 4, "head_dim": 32}},  # of 1m
-    "fewer and wider layers": {"model": {"n_layer": 2, "n_ff": 512}},  # of 1m
+    "heads of 32": {"model": {"n_head": 4, "n_kv_head": 4, "head_dim": 32}},
+    "fewer and wider layers": {"model": {"n_layer": 2, "n_ff": 512}},
+    "fewer and wider layers with momentum 0.9": {"optim": {"momentum": 0.9}, "model": {"n_layer": 2, "n_ff": 512}},
     "tied": {"model": {"tie_embeddings": True}},
     "together": {
         "batch_tokens": 2048,
@@ -82,7 +86,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", type=Path, default=Path("recipe"))
-    parser.add_argument("--size", default="1m")
     parser.add_argument("--tokens", type=int, default=800_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=CHANGES, action="append", help="this change beside the default")
@@ -90,7 +93,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     names = [name for name in CHANGES if name == "default" or args.only is None or name in args.only]
-    setting = {"data": Path(args.data).name, "size": args.size, "tokens": args.tokens, "base": args.base}
+    setting = {"data": Path(args.data).name, "size": SIZE, "tokens": args.tokens, "base": args.base}
     record = json.loads(args.json.read_text()) if args.json.exists() else {"setting": setting, "runs": {}}
     if record["setting"] != setting:
         parser.error(f"{args.json} holds runs of another setting: {record['setting']}; give another file with --json")
@@ -157,7 +160,7 @@ def trained(args: argparse.Namespace, change: dict[str, Any], seed: int, tokens:
     """Train one model; its bits per byte on held-out text and processor seconds a token."""
     tokenizer, shards = prepared(args, change["vocab_size"])
     context = change["context"]
-    shape = ModelConfig.from_size(args.size, -(-tokenizer.vocab_size // 64) * 64, context)
+    shape = ModelConfig.from_size(SIZE, -(-tokenizer.vocab_size // 64) * 64, context)
     model = new_network(replace(shape, **change["model"]))
     model.init_weights(seed)
     rows, steps = change["batch_tokens"] // context, tokens // change["batch_tokens"]

@@ -15,6 +15,7 @@ from eyas.data.reading import BadInput
 from eyas.data.tables import raw_rows
 from eyas.errors import EyasError
 from eyas.files import write_atomic
+from eyas.store.clean import clean_json
 from eyas.store.database import has_store, open_store
 from eyas.store.tables import Comparison
 
@@ -35,9 +36,9 @@ class Battle:
 
     @property
     def asked(self) -> str:
-        """What was judged, as a user sees it, and by whom."""
+        """What was judged, as a user sees it and a store can hold it, and by whom."""
         seen = self.prompt, shown(self.answer_a), shown(self.answer_b), self.model_a, self.model_b, self.judge
-        return json.dumps(seen, sort_keys=True)
+        return json.dumps(clean_json(seen), sort_keys=True)
 
 
 def check_rows_file(path: Path) -> None:
