@@ -163,7 +163,7 @@ def best_params(law: Law | None, work: float, least: float, step_tokens: int, un
 def suiting_batch(tokens: float) -> int:
     """Tokens a step with which a run of `tokens` ends best: about their cube root, in powers of two."""
     exponent = math.log2(BATCH_TOKENS) + _BATCH_EXPONENT * math.log2(tokens / _BATCH_SUITS)
-    return max(_LEAST_BATCH, 1 << round(max(0.0, exponent)))
+    return max(_LEAST_BATCH, 1 << round(exponent))
 
 
 def worth(tokens: npt.ArrayLike, unique: float) -> Array:

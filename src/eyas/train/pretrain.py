@@ -70,7 +70,7 @@ class PretrainConfig(StageConfig):
     optimizer: Literal["muon", "adamw"] = Field("muon", description="Muon with AdamW, or AdamW alone.")
     lr: float = Field(0.02, gt=0, description="Peak rate of AdamW.")
     matrix_lr: float = Field(0.02, gt=0, description="Peak rate of Muon.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of Muon; 0.95 for runs of many thousand steps.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of Muon; others take 0.95 for long runs.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
     warmup: int = Field(40, ge=0, description="Steps of rising rate.")
     decay: float = Field(0.5, ge=0, le=1, description="Last share of the run, in which the rate falls linearly.")
