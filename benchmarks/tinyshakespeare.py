@@ -74,13 +74,13 @@ def main() -> None:
     ids = torch.tensor([number[letter] for letter in text])
     cut = int(0.9 * len(ids))
     config = ModelConfig(
-        vocab_size=len(letters), n_layer=4, n_embd=128, n_head=2, n_kv_head=2, head_dim=64, n_ff=384, max_seq_len=BLOCK
+        vocab_size=len(letters), n_layer=2, n_embd=128, n_head=2, n_kv_head=2, head_dim=64, n_ff=512, max_seq_len=BLOCK
     )
     model = Transformer(config)
     model.init_weights(args.seed)
     settings = TrainConfig(
         steps=args.steps, compile=args.compile, seed=args.seed, warmup=20, decay=args.decay, save_seconds=1e9,
-        optim=OptimConfig(args.optimizer, lr=args.lr, matrix_lr=args.matrix_lr, weight_decay=0.1),
+        optim=OptimConfig(args.optimizer, lr=args.lr, matrix_lr=args.matrix_lr, weight_decay=0.1, momentum=0.9),
     )  # fmt: skip
     windows = Windows(ids[:cut], args.rows, args.seed)
     with tempfile.TemporaryDirectory() as folder, opened(model, windows, language_loss, settings, Path(folder)) as run:

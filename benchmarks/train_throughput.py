@@ -1,6 +1,7 @@
 """Training speed beside a plain `transformers` Llama + AdamW fp32 loop on the same shapes, in alternating rounds.
 
-    python benchmarks/train_throughput.py [--size 3m|1m|15m] [--rounds 7] [--steps 4] [--threads 2] [--clock wall|cpu]
+    python benchmarks/train_throughput.py [--size 3m|1m|15m] [--batch-size 16] [--rounds 7] [--steps 4]
+                                          [--threads 2] [--clock wall|cpu]
 
 Each side lives in its own process; the parent lets them run in turn, so that noise of the machine meets both. Prints
 the median tokens a second of each, the median of the per-round ratios with its range, and MFU: (6 N + 6 L D T) FLOPs
@@ -26,13 +27,14 @@ SHAPES = {
     "1m": {"n_layer": 4, "n_embd": 128, "n_head": 2, "n_ff": 384},
     "15m": {"n_layer": 8, "n_embd": 384, "n_head": 6, "n_ff": 1024},
 }
-VOCAB, CONTEXT, ROWS = 4096, 256, 16
+VOCAB, CONTEXT = 4096, 256
 _open = contextlib.ExitStack()  # the worker's run stays open until its process ends
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SHAPES, default="3m")
+    parser.add_argument("--batch-size", type=int, default=16, help=f"rows of {CONTEXT} tokens a step")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=4, help="steps a round")
     parser.add_argument("--threads", type=int, default=2)
@@ -49,7 +51,8 @@ def main() -> None:
 def compare(args: argparse.Namespace) -> None:
     sides = {name: start(name) for name in ("peer", "eyas")}
     first = {name: ask(side) for name, side in sides.items()}
-    print(f"{first['eyas']['n_params']:,} parameters, vocabulary {VOCAB}, {ROWS} rows of {CONTEXT} tokens a step")
+    rows = f"{args.batch_size} rows of {CONTEXT} tokens a step"
+    print(f"{first['eyas']['n_params']:,} parameters, vocabulary {VOCAB}, {rows}")
     print(f"eyas: first step (compile included) {first['eyas']['first_seconds']:.1f} s")
     rounds = []
     for number in range(args.rounds):
@@ -107,7 +110,7 @@ def work(args: argparse.Namespace) -> None:
         begun = clock()
         for _ in range(args.steps):
             step()
-        speed = args.steps * ROWS * CONTEXT / (clock() - begun)
+        speed = args.steps * args.batch_size * CONTEXT / (clock() - begun)
         gemms = []
         with torch.no_grad():
             for _ in range(5):
@@ -132,7 +135,7 @@ def peer(args: argparse.Namespace) -> tuple[Callable[[], Any], dict[str, Any]]:
         )
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    ids = torch.randint(0, VOCAB, (ROWS, CONTEXT))
+    ids = torch.randint(0, VOCAB, (args.batch_size, CONTEXT))
 
     def step() -> None:
         model(input_ids=ids, labels=ids).loss.backward()
@@ -159,8 +162,8 @@ def eyas(args: argparse.Namespace) -> tuple[Callable[[], Any], dict[str, Any]]:
     )
     model = Transformer(config)
     model.init_weights(0)
-    ids = torch.randint(0, VOCAB, (ROWS, CONTEXT + 1))
-    doc_ids = (torch.arange(CONTEXT) // 100).int().expand(ROWS, CONTEXT).contiguous()
+    ids = torch.randint(0, VOCAB, (args.batch_size, CONTEXT + 1))
+    doc_ids = (torch.arange(CONTEXT) // 100).int().expand(args.batch_size, CONTEXT).contiguous()
     batch = {"tokens": ids[:, :-1].contiguous(), "targets": ids[:, 1:].contiguous(), "doc_ids": doc_ids}
 
     class Same:
