@@ -290,7 +290,7 @@ def chosen(args: argparse.Namespace, speed: dict[str, Any], minutes: float) -> t
     """The size that the law makes the best of in `minutes` at the speeds measured, as the dial does, and its steps."""
     from eyas.model.config import ModelConfig
     from eyas.scaling.dial_law import default_law
-    from eyas.train.dial import worth
+    from eyas.train.repeats import worth
 
     law = default_law(level=False)
     unique = sum(len(text.encode()) for text in documents(args, "train")) / BYTES_PER_TOKEN

@@ -32,7 +32,7 @@ from eyas.text.tokenizer import Tokenizer
 from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig
 from eyas.train.trainer import TrainConfig, opened
-from eyas.train.validation import evaluator
+from eyas.train.validation import Evaluate, evaluator
 
 RESULTS = Path(__file__).parent / "results" / "recipe.json"
 SAME_SPEED = 0.03
@@ -170,17 +170,23 @@ def trained(args: argparse.Namespace, change: dict[str, Any], seed: int, tokens:
         **change["train"],
     )  # fmt: skip
     evaluate = evaluator(shards.val, context, rows, max_batches=10**9, token_bytes=tokenizer.token_bytes)
+    return measured(model, batches, settings, evaluate)
+
+
+def measured(model: Any, batches: Any, settings: TrainConfig, evaluate: Evaluate) -> dict[str, float]:
+    """Take the steps of `settings`; what the model reaches on held-out text, and processor seconds a token."""
+    assert settings.steps
     with tempfile.TemporaryDirectory() as folder, opened(model, batches, language_loss, settings, Path(folder)) as run:
         run.step()  # compiles
-        begun = time.process_time()
-        for _ in range(steps - 1):
+        first, begun = run.state.tokens, time.process_time()
+        for _ in range(settings.steps - 1):
             run.step()
         seconds = time.process_time() - begun
         with run.autocast:
             figures = evaluate(model)
     return {
         "bpb": figures["val_bpb"], "tokens": run.state.tokens, "n_multiplying": model.config.n_multiplying(),
-        "seconds_per_token": seconds / (run.state.tokens - change["batch_tokens"]),
+        "seconds_per_token": seconds / (run.state.tokens - first),
     }  # fmt: skip
 
 

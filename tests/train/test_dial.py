@@ -3,11 +3,11 @@
 import math
 import time
 
-import numpy as np
 import pytest
 
 from eyas.scaling.dial_law import DialLaw
-from eyas.train.dial import Choice, Dial, Pace, best_params, suiting_batch, worth
+from eyas.train.dial import Choice, Dial, Pace, best_params, suiting_batch
+from eyas.train.repeats import MOST_EPOCHS
 from tests.train.small import KNOWN, LAW
 
 STEP = 4096
@@ -33,11 +33,14 @@ def test_no_size_is_below_the_least_or_left_without_steps() -> None:
     assert work / best_params(steps_alone, work, 3e5, STEP) >= 100 * STEP * 0.999
 
 
-def test_text_read_again_is_worth_less_and_little_text_asks_for_a_larger_model() -> None:
-    assert worth(5e6, math.inf) == worth(5e6, 5e6) == 5e6
-    assert 3.6e6 < worth(4e6, 1e6) < 4e6
-    assert np.all(np.diff(worth(np.geomspace(1e5, 1e8, 50), 1e6)) > 0) and worth(1e12, 1e6) < 17e6
-    assert best_params(LAW, 1e14, 3e5, STEP, unique=3e5) > 1.5 * best_params(LAW, 1e14, 3e5, STEP)
+def test_little_text_is_read_only_so_often_and_the_minutes_left_are_told() -> None:
+    pace = Pace("1m", 1_000_000, 20_000)
+    choice = dial(given="1m").turn(pace, 1e5, 0.5)
+    assert choice.ends and choice.epochs == pytest.approx(MOST_EPOCHS)
+    assert choice.tokens == pytest.approx(2 * MOST_EPOCHS * 1e5) and choice.minutes < 2
+    assert "the text 8.0 times: more often would bring nothing" in choice.told(STEP, LAW)
+    enough = dial(given="1m").turn(pace, 4e6, 1.0)
+    assert not enough.ends and 2 < enough.epochs < 4 and enough.minutes > 9.9
 
 
 def test_the_measured_size_stays_unless_the_text_is_too_little_for_it() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from eyas.train import finetune, pretrain
 from eyas.train.chats import ChatSource, load_chats
 from eyas.train.finetune import FinetuneConfig
 from eyas.train.pretrain import PretrainConfig
+from eyas.train.repeats import suiting_decay
 from tests.train.small import LAW, SHAPE, WORDS
 
 
@@ -61,6 +63,21 @@ def test_minutes_make_a_run_and_tell_how_well_it_was_foreseen(
     assert f"by a known law about {result.expected_bpb:.3f} bits per byte" in capsys.readouterr().err
     figures = read_lineage(tmp_path / "base")["figures"]
     assert figures["expected_low"] < figures["expected_bpb"] < figures["expected_high"]
+
+
+def test_weights_decay_more_where_text_is_read_again(base: Path, corpus: Path, tmp_path: Path) -> None:
+    once = read_lineage(base)["figures"]
+    assert once["weight_decay"] == suiting_decay(once["epochs"], once["steps"], 0.02)
+
+    def decay(name: str, **flags: Any) -> float:
+        shape = {key: value for key, value in SHAPE.items() if key not in flags}
+        result = pretrain.run(PretrainConfig(out=tmp_path / name, data=[str(corpus)], tokens=80_000, **shape, **flags))
+        assert result.epochs > 3
+        return result.weight_decay
+
+    assert decay("again", batch_size=16) > 0.2
+    assert decay("told", batch_size=16, weight_decay=0.05) == 0.05
+    assert decay("more", batch_size=16, init=str(base), size=None) == 0.01, "a parent's weights are not to be forgotten"
 
 
 KILL = """

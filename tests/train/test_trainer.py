@@ -236,6 +236,13 @@ def test_clock_ends_the_run_and_its_decisions_are_replayed(tiny: Make, counting:
     assert [row["lr"] for row in read_metrics(tmp_path / "metrics.jsonl")] == rates
 
 
+def test_minutes_hold_no_more_steps_than_are_wanted(tiny: Make, counting: Any, tmp_path: Path) -> None:
+    config = replace(QUICK, steps=None, minutes=5.0, most_steps=60)
+    assert train(tiny(), counting, language_loss, config, tmp_path).steps == 60
+    rates = [row["lr"] for row in read_metrics(tmp_path / "metrics.jsonl")]
+    assert rates[-1] < 0.2 * max(rates), "it cools down all the same"
+
+
 def test_slow_first_steps_do_not_end_a_run_early(
     tiny: Make, counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import torch
 from eyas.model.config import parse_size
 from eyas.model.network import Network
 from eyas.train import device as machine
+from eyas.train.repeats import MOST_EPOCHS, worth
 from eyas.train.speed import time_steps
 from eyas.train.trainer import TrainConfig
 
@@ -32,7 +33,7 @@ _LEAST_STEPS = 100  # a run of fewer is no run
 _BETWEEN = 0.04  # of the time of training, expected to go into validations, samples and checkpoints
 _CLOSING = 3.0  # seconds that the last validation and sample and the model's folder take
 _LEVEL = 1.01  # times: losses this near are of one worth (two seeds of a run differ by 1 to 2 %)
-_REPEATS = 15.4  # R* of Muennighoff et al. 2023, arXiv:2305.16264
+_HASTE = 1.1  # times the minutes that a run of a known end is expected to take
 
 Array = npt.NDArray[np.float64]
 
@@ -69,17 +70,23 @@ class Pace:
 class Choice:
     """What the dial was turned to: `minutes` are for training, in which `tokens` will be read if the pace holds.
 
-    `expected` is what the law tells: bits per byte and the ends of their interval.
+    `epochs` is how often they show the text; where reading it more often would bring nothing, `ends` is true: then
+    there are no more tokens, and minutes to spare. `expected` is what the law tells: bits per byte and the ends of
+    their interval.
     """
 
     size: str
     minutes: float
     tokens: int
     expected: tuple[float, float, float] | None
+    epochs: float = 0.0
+    ends: bool = False
 
     def told(self, step_tokens: int, law: Law | None) -> str:
         """The choice in one line."""
         run = f"{self.size} parameters, about {self.tokens / 1e6:.3g}m tokens in batches of {step_tokens:,}"
+        if self.epochs > 1:
+            run += f", the text {self.epochs:.1f} times" + (": more often would bring nothing" if self.ends else "")
         if law is None:
             return run
         if self.expected is None:
@@ -125,9 +132,13 @@ class Dial:
         if not self._suits(pace, unique):
             size = _size(self._best(pace.rate, unique))
             params = parse_size(size)
-        tokens = pace.rate * self._training() / params
+        tokens, seconds = pace.rate * self._training() / params, self._left()
+        if ends := text_share * tokens > MOST_EPOCHS * unique:
+            most = MOST_EPOCHS * unique / text_share
+            seconds *= min(1.0, _HASTE * most / tokens)
+            tokens = most
         expected = self.law.expect(params, float(worth(text_share * tokens, unique))) if self.law else None
-        return Choice(size, self._left() / 60, round(tokens), expected)
+        return Choice(size, seconds / 60, round(tokens), expected, text_share * tokens / unique, ends)
 
     def tokens_ahead(self, pace: Pace) -> float:
         """Tokens that the run may come to read, told before there are any."""
@@ -164,15 +175,6 @@ def suiting_batch(tokens: float) -> int:
     """Tokens a step with which a run of `tokens` ends best: about their cube root, in powers of two."""
     exponent = math.log2(BATCH_TOKENS) + _BATCH_EXPONENT * math.log2(tokens / _BATCH_SUITS)
     return max(_LEAST_BATCH, 1 << round(exponent))
-
-
-def worth(tokens: npt.ArrayLike, unique: float) -> Array:
-    """How many tokens of new text are as good as `tokens` of which only `unique` are different, the rest repeated."""
-    read = np.asarray(tokens, dtype=np.float64)
-    if math.isinf(unique):
-        return read
-    again = np.maximum(read / unique - 1, 0)
-    return np.asarray(np.minimum(read, unique) + unique * _REPEATS * (1 - np.exp(-again / _REPEATS)))
 
 
 def guessed_rate() -> float:

@@ -39,6 +39,7 @@ from eyas.train.dial import (
 from eyas.train.distributed import Ranks
 from eyas.train.objectives import language_loss
 from eyas.train.optim import OptimConfig
+from eyas.train.repeats import suiting_decay
 from eyas.train.samples import sampler
 from eyas.train.trainer import TrainConfig, train
 from eyas.train.validation import evaluator
@@ -71,7 +72,9 @@ class PretrainConfig(StageConfig):
     lr: float = Field(0.02, gt=0, description="Peak rate of AdamW.")
     matrix_lr: float = Field(0.02, gt=0, description="Peak rate of Muon.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of Muon; others take 0.95 for long runs.")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay.")
+    weight_decay: float | None = Field(
+        None, ge=0, description="Decoupled weight decay (default: 0.01, more for a fresh model that reads text again)."
+    )
     warmup: int = Field(40, ge=0, description="Steps of rising rate.")
     decay: float = Field(0.5, ge=0, le=1, description="Last share of the run, in which the rate falls linearly.")
     clip: float = Field(1.0, ge=0, description="Largest gradient norm, 0 for none.")
@@ -104,6 +107,8 @@ class PretrainResult:
     compile_seconds: float
     tokens_per_second: float
     mfu: float
+    epochs: float  # times that the text was to be read
+    weight_decay: float
     expected_bpb: float | None = None
     expected_low: float | None = None
     expected_high: float | None = None
@@ -167,10 +172,14 @@ def _train(config: PretrainConfig, law: Law | None, work: Work, ranks: Ranks, st
         share = (rows - n_chat) / rows
         turned = work.settled("choice", ranks, lambda: asdict(dial.turn(pace, text.tokens_per_epoch, share)))
         choice = Choice(**turned)
-        size, trainer = choice.size, replace(trainer, minutes=choice.minutes)
+        size, epochs, steps = choice.size, choice.epochs, max(1, choice.tokens // step_tokens)
+        trainer = replace(trainer, minutes=choice.minutes, most_steps=steps if choice.ends else None)
     else:
-        once = round(text.steps_per_epoch / (config.accumulate * ranks.world))
-        trainer = replace(trainer, steps=max(1, config.tokens // step_tokens if config.tokens else once))
+        once = text.steps_per_epoch / (config.accumulate * ranks.world)
+        steps = max(1, config.tokens // step_tokens if config.tokens else round(once))
+        trainer, epochs = replace(trainer, steps=steps), steps / once
+    if config.weight_decay is None and config.init is None:  # a parent's weights are not to be forgotten
+        trainer = replace(trainer, optim=replace(trainer.optim, weight_decay=suiting_decay(epochs, steps, config.lr)))
     trainer = replace(trainer, bytes_per_token=None if n_chat else shards.bytes_per_token)
     model = network(size)
     evaluate = None
@@ -187,7 +196,8 @@ def _train(config: PretrainConfig, law: Law | None, work: Work, ranks: Ranks, st
     figures: dict[str, Any] = {
         "n_params": model.config.n_params(), "steps": result.steps, "tokens": result.tokens, "loss": result.loss,
         "bpb": result.figures.get("val_bpb"), "seconds": result.seconds, "compile_seconds": result.compile_seconds,
-        "tokens_per_second": result.tokens_per_second, "mfu": result.mfu,
+        "tokens_per_second": result.tokens_per_second, "mfu": result.mfu, "epochs": epochs,
+        "weight_decay": trainer.optim.weight_decay,
     }  # fmt: skip
     if choice is not None and choice.expected is not None and figures["bpb"]:
         figures |= dict(zip(("expected_bpb", "expected_low", "expected_high"), choice.expected, strict=True))
@@ -285,10 +295,11 @@ def _batch_tokens(config: PretrainConfig, law: Law | None, given: str | None) ->
 
 
 def trainer_of(config: PretrainConfig) -> TrainConfig:
-    """How the trainer is told to train."""
+    """How the trainer is told to train on text that is read once."""
+    decay = OptimConfig.weight_decay if config.weight_decay is None else config.weight_decay
     return TrainConfig(
         minutes=config.minutes,
-        optim=OptimConfig(config.optimizer, config.lr, config.matrix_lr, config.weight_decay, config.momentum),
+        optim=OptimConfig(config.optimizer, config.lr, config.matrix_lr, decay, config.momentum),
         warmup=config.warmup, decay=config.decay, clip=config.clip, accumulate=config.accumulate,
         precision=config.precision, compile=config.compile, seed=config.seed, eval_every=config.eval_every,
         sample_every=config.sample_every, save_seconds=config.save_seconds,

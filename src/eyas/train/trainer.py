@@ -38,10 +38,11 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train; either `steps` or `minutes` says for how long."""
+    """How to train; either `steps` or `minutes` says for how long, and `most_steps` how many the minutes may hold."""
 
     steps: int | None = None
     minutes: float | None = None
+    most_steps: int | None = None
     optim: OptimConfig = field(default_factory=OptimConfig)
     warmup: int = 40
     decay: float = 0.5  # the last share of the run, in which the rate falls linearly
@@ -334,6 +335,7 @@ class Run:
             return
         # The first process's clock counts for all.
         total = self.ranks.total([step + self.clock.steps_left() if self.ranks.first else 0.0], self.device)[0]
+        total = min(total, config.most_steps or total)
         plan = self.plan.corrected(step, total, config.decay, config.final)
         if plan is not self.plan:
             self._keep(plan)
