@@ -23,9 +23,15 @@ def test_3m_is_the_benchmarked_shape() -> None:
 def test_the_count_is_near_the_asked_size_and_the_widths_are_even(size: str) -> None:
     config = ModelConfig.from_size(size)
     assert 0.85 < config.n_multiplying() / parse_size(size) < 1.151
-    assert config.n_embd % 64 == config.n_ff % 64 == 0
+    assert config.n_embd % 64 == config.n_ff % 64 == 0 or config.n_embd == 96
     assert config.n_embd == config.n_head * config.head_dim
     assert 1.0 <= config.n_ff / config.n_embd <= 4
+
+
+@pytest.mark.parametrize("size", ["0.5m", "0.6m", "0.7m", "0.8m", "0.9m", "1m"])
+def test_small_models_have_the_heads_and_layers_that_copying_takes(size: str) -> None:
+    config = ModelConfig.from_size(size)
+    assert config.n_layer >= 2 and config.n_head >= 2, "two heads in the first layer, one in the second"
 
 
 def test_larger_models_are_wider_for_their_depth() -> None:

@@ -8,13 +8,15 @@ from typing import Any, Literal, Self
 from eyas.errors import EyasError
 
 Arch = Literal["transformer", "rnn", "cnn"]
-HEAD_DIM = 64  # one head size for all presets: the fastest on CPU and the one every GPU kernel knows
+HEAD_DIM = 64  # of all presets but one: the fastest on CPU and the one every GPU kernel knows
+BETWEEN = 96  # the one width that is no multiple of it; its heads are half as wide
 LONGEST_CONTEXT = 1 << 20  # tokens that other people's files may ask for: the rotary tables are made for all of them
 KERNEL = 4  # tokens that a convolution reads: as many parameters as attention's four matrices have
 _MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
 _FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "eyas_rnn": "EyasRnn", "eyas_cnn": "EyasCnn"}
 _MIXING = {"transformer": 4, "rnn": 9, "cnn": KERNEL}  # squares of the width in the half of a block that mixes tokens
 _ARCHS: dict[str, Arch] = {"eyas_rnn": "rnn", "eyas_cnn": "cnn"}
+_WIDE = 192  # narrower models are best with few layers
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
@@ -96,7 +98,7 @@ class ModelConfig:
         best: tuple[tuple[bool, float], Self] | None = None
         for shape in _shapes(target, vocab_size, _MIXING[arch]):
             n_layer, n_embd, n_ff = shape
-            head_dim = HEAD_DIM if arch == "transformer" else n_embd
+            head_dim = n_embd if arch != "transformer" else HEAD_DIM // 2 if n_embd == BETWEEN else HEAD_DIM
             n_head = n_embd // head_dim
             config = cls(
                 vocab_size=vocab_size,
@@ -112,8 +114,7 @@ class ModelConfig:
                 arch=arch,
             )
             miss = abs(math.log(config.n_multiplying() / target))
-            oddness = abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / _ideal_ff(n_embd)))
-            rank = (miss > math.log(1 + _WINDOW), miss + oddness)
+            rank = (miss > math.log(1 + _WINDOW), miss + _oddness(*shape))
             if best is None or rank < best[0]:
                 best = (rank, config)
         if best is None:
@@ -264,24 +265,31 @@ def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, i
     while n_embd <= 16384:
         room = target * (1 + _WINDOW) - vocab_size * n_embd
         ideal_ff = _round_to(_ideal_ff(n_embd))
-        for n_layer in range(1, int(4 * _ideal_depth(n_embd)) + 1):
+        for n_layer in range(1 if n_embd == HEAD_DIM else 2, int(4 * _ideal_depth(n_embd)) + 1):  # two to copy
             left = room / n_layer / (1 + _WINDOW) - mixing * n_embd * n_embd
             fitting = _round_to(left / (3 * n_embd))
             for n_ff in {ideal_ff, min(max(fitting, n_embd), 4 * n_embd)}:
                 if n_layer * (3 * n_embd * n_ff + (mixing - 1.5) * n_embd * n_embd) < room:
                     found.append((n_layer, n_embd, n_ff))
-        n_embd += _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4)
+        step = _MULTIPLE // 2 if n_embd <= BETWEEN else _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4)
+        n_embd += step
     return found
 
 
+def _oddness(n_layer: int, n_embd: int, n_ff: int) -> float:
+    """How far a shape is from the ideal of its width; in narrow models feed-forward may rather give way than width."""
+    yielding = 2 if n_embd < _WIDE else 1
+    return abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / _ideal_ff(n_embd))) / yielding
+
+
 def _ideal_depth(n_embd: int) -> float:
-    """2 layers at width 64, 6 at 192, 12 at 768, 20 at 2048: from what trains fastest per minute to GPT-2's 64 : 1."""
-    return 6 * (n_embd / 192) ** (0.5 if n_embd >= 192 else 1)
+    """2 layers below width 192, 6 there, 12 at 768, 20 at 2048: from what trains fastest to GPT-2's 64 : 1."""
+    return 2 if n_embd < _WIDE else 6 * (n_embd / _WIDE) ** 0.5
 
 
 def _ideal_ff(n_embd: int) -> float:
     """8/3 of the width; 4 times about 128, where fewer, wider layers end as well and train faster (docs/recipe.md)."""
-    return (4 if 128 <= n_embd < 192 else 8 / 3) * n_embd
+    return (4 if BETWEEN <= n_embd < _WIDE else 8 / 3) * n_embd
 
 
 def least_params(vocab_size: int) -> int:

@@ -35,7 +35,7 @@ from eyas.train.validation import evaluator
 SEED, STEPS, SECONDS = "seed", "steps", "seconds"  # columns of the table, beside those a fit reads
 BATCH_TOKENS = 4096  # as in eyas pretrain
 _HELD_OUT = 0.01, 0.2  # shares of the text between which enough for an evaluation is held out
-_LEAST_WIDTH, _LEAST_BLOCKS = 64, 110_000  # of the smallest models: two blocks of width 64
+_LEAST_WIDTH, _LEAST_BLOCKS = 96, 150_000  # of the smallest models that are born copying: others follow another law
 
 
 class Ground:
@@ -113,7 +113,7 @@ class Ground:
 
     @property
     def least(self) -> float:
-        """Parameters of the smallest model: below, the head is all there is."""
+        """Parameters of the smallest model: below, too few heads are left to copy, and soon nothing but the last."""
         return float(_LEAST_WIDTH * self.vocab_size + _LEAST_BLOCKS)
 
     def shape(self, arch: Arch, size: str) -> ModelConfig:
