@@ -35,7 +35,7 @@ from eyas.train.validation import evaluator
 SEED, STEPS, SECONDS = "seed", "steps", "seconds"  # columns of the table, beside those a fit reads
 BATCH_TOKENS = 4096  # as in eyas pretrain
 _HELD_OUT = 0.01, 0.2  # shares of the text between which enough for an evaluation is held out
-_LEAST_WIDTH, _LEAST_BLOCKS = 96, 150_000  # of the smallest models that are born copying: others follow another law
+_LEAST_WIDTH, _LEAST_BLOCKS = 96, 225_000  # of the smallest models that are born copying: others follow another law
 
 
 class Ground:
