@@ -67,11 +67,10 @@ def test_the_run_ahead_has_eight_times_the_compute_between_its_sizes() -> None:
 
 def test_no_run_is_longer_than_the_data_and_what_is_missing_goes_into_parameters() -> None:
     found = grid(60, most_steps=1000)
-    assert max(steps for one in found.trainings for steps in one.steps) <= 1000
-    assert found.ahead.steps[0] == pytest.approx(1000, abs=2), "sizes have three digits"
-    assert 0.75 * 3600 < found.seconds <= 3600, "a length that does not fit falls away whole"
+    assert max(steps for one in found.trainings for steps in one.steps) <= 1000 == found.ahead.steps[0]
+    assert 0.85 * 3600 < found.seconds <= 3600
     largest = max(flops(one.size) * one.steps[-1] for one in found.trainings)
-    assert flops(found.ahead.size) * found.ahead.steps[0] == pytest.approx(8 * largest, rel=0.01)
+    assert flops(found.ahead.size) * 1000 == pytest.approx(8 * largest, rel=0.01)
 
 
 @pytest.mark.parametrize(("minutes", "most_steps", "why"), [(0.2, 1e9, "--budget"), (20, 100, "--data holds 100")])
