@@ -38,7 +38,7 @@ def test_little_text_is_read_only_so_often_and_the_minutes_left_are_told() -> No
     choice = dial(given="1m").turn(pace, 1e5, 0.5)
     assert choice.ends and choice.epochs == pytest.approx(MOST_EPOCHS)
     assert choice.tokens == pytest.approx(2 * MOST_EPOCHS * 1e5) and choice.minutes < 2
-    assert "the text 8.0 times: more often would bring nothing" in choice.told(STEP, LAW)
+    assert "the text 8.0 times (more often would bring nothing, so 1.5 minutes will do)" in choice.told(STEP, LAW)
     enough = dial(given="1m").turn(pace, 4e6, 1.0)
     assert not enough.ends and 2 < enough.epochs < 4 and enough.minutes > 9.9
 

@@ -86,7 +86,9 @@ class Choice:
         """The choice in one line."""
         run = f"{self.size} parameters, about {self.tokens / 1e6:.3g}m tokens in batches of {step_tokens:,}"
         if self.epochs > 1:
-            run += f", the text {self.epochs:.1f} times" + (": more often would bring nothing" if self.ends else "")
+            run += f", the text {self.epochs:.1f} times"
+        if self.ends:
+            run += f" (more often would bring nothing, so {self.minutes:.2g} minutes will do)"
         if law is None:
             return run
         if self.expected is None:
