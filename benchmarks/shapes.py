@@ -9,11 +9,11 @@ per byte are those of the same held-out documents, seconds those of the processo
 
 import argparse
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from recipe import measured, prepared
 
 from eyas.data.packing import PackedRows
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     args.data = "world"
-    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
     runs: list[dict[str, Any]] = json.loads(args.json.read_text()) if args.json.exists() else []
     for shape in args.shapes:
         runs.append(trained(args, shape))

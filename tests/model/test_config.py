@@ -23,7 +23,7 @@ def test_3m_is_the_benchmarked_shape() -> None:
 def test_the_count_is_near_the_asked_size_and_the_widths_are_even(size: str) -> None:
     config = ModelConfig.from_size(size)
     assert 0.85 < config.n_multiplying() / parse_size(size) < 1.151
-    assert config.n_embd % 64 == config.n_ff % 64 == 0 or config.n_embd == 96
+    assert config.n_ff % 64 == 0 and (config.n_embd % 64 == 0 or config.n_embd == 96)
     assert config.n_embd == config.n_head * config.head_dim
     assert 1.0 <= config.n_ff / config.n_embd <= 4
 

@@ -98,7 +98,7 @@ class ModelConfig:
         best: tuple[tuple[bool, float], Self] | None = None
         for shape in _shapes(target, vocab_size, _MIXING[arch]):
             n_layer, n_embd, n_ff = shape
-            head_dim = n_embd if arch != "transformer" else HEAD_DIM // 2 if n_embd == BETWEEN else HEAD_DIM
+            head_dim = math.gcd(n_embd, HEAD_DIM) if arch == "transformer" else n_embd
             n_head = n_embd // head_dim
             config = cls(
                 vocab_size=vocab_size,
