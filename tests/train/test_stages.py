@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from eyas.data.dedup import document_hash
 from eyas.errors import EyasError
 from eyas.model.checkpoint import load_model
 from eyas.store.lineage import read_lineage
@@ -63,6 +64,18 @@ def test_minutes_make_a_run_and_tell_how_well_it_was_foreseen(
     assert f"by a known law about {result.expected_bpb:.3f} bits per byte" in capsys.readouterr().err
     figures = read_lineage(tmp_path / "base")["figures"]
     assert figures["expected_low"] < figures["expected_bpb"] < figures["expected_high"]
+
+
+def test_a_text_that_leaves_no_document_to_hold_out_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such is the training part of a text that eyas divided before: whole documents go by their hash."""
+    texts = (f"{word} and {other} {n}." for word in WORDS for other in WORDS for n in range(9))
+    kept = [text for text in texts if document_hash(text.encode())[0] >= 128]  # the upper half of the hashes
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in kept))
+    settings = SHAPE | {"val_fraction": 0.5, "quiet": False}
+    data = [str(tmp_path / "train.jsonl")]
+    result = pretrain.run(PretrainConfig(out=tmp_path / "base", data=data, tokens=2000, **settings))
+    assert result.bpb is None
+    assert "no document was held out" in capsys.readouterr().err
 
 
 def test_weights_decay_more_where_text_is_read_again(base: Path, corpus: Path, tmp_path: Path) -> None:

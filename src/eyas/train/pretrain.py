@@ -190,6 +190,8 @@ def _train(config: PretrainConfig, law: Law | None, work: Work, ranks: Ranks, st
     with Progress(label, trainer.steps or trainer.minutes, quiet=config.quiet or not ranks.first) as progress:
         if choice is not None:
             progress.say(choice.told(step_tokens, law))
+        if evaluate is None and config.val_fraction:
+            progress.say("no document was held out, so no bits per byte will be told: give a larger --val-fraction")
         result = train(
             model, batches, language_loss, trainer, work.train, evaluate=evaluate, sample=sample, progress=progress
         )
