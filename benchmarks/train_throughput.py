@@ -1,6 +1,6 @@
 """Training speed beside a plain `transformers` Llama + AdamW fp32 loop on the same shapes, in alternating rounds.
 
-    python benchmarks/train_throughput.py [--size 3m|1m|15m] [--batch-size 16] [--rounds 7] [--steps 4]
+    python benchmarks/train_throughput.py [--size 3m] [--batch-size 16] [--rounds 7] [--steps 4]
                                           [--threads 2] [--clock wall|cpu]
 
 Each side lives in its own process; the parent lets them run in turn, so that noise of the machine meets both. Prints
@@ -22,18 +22,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SHAPES = {
-    "3m": {"n_layer": 6, "n_embd": 192, "n_head": 3, "n_ff": 512},
-    "1m": {"n_layer": 4, "n_embd": 128, "n_head": 2, "n_ff": 384},
-    "15m": {"n_layer": 8, "n_embd": 384, "n_head": 6, "n_ff": 1024},
-}
 VOCAB, CONTEXT = 4096, 256
 _open = contextlib.ExitStack()  # the worker's run stays open until its process ends
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=SHAPES, default="3m")
+    parser.add_argument("--size", default="3m", help="as eyas pretrain takes it")
     parser.add_argument("--batch-size", type=int, default=16, help=f"rows of {CONTEXT} tokens a step")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=4, help="steps a round")
@@ -126,12 +121,14 @@ def peer(args: argparse.Namespace) -> tuple[Callable[[], Any], dict[str, Any]]:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    shape = SHAPES[args.size]
+    from eyas.model.config import ModelConfig
+
+    shape = ModelConfig.from_size(args.size, VOCAB, CONTEXT)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=VOCAB, hidden_size=shape["n_embd"], intermediate_size=shape["n_ff"],
-            num_hidden_layers=shape["n_layer"], num_attention_heads=shape["n_embd"] // 32,
-            max_position_embeddings=CONTEXT, tie_word_embeddings=True,
+            vocab_size=VOCAB, hidden_size=shape.n_embd, intermediate_size=shape.n_ff,
+            num_hidden_layers=shape.n_layer, num_attention_heads=shape.n_head,
+            max_position_embeddings=CONTEXT, tie_word_embeddings=False,
         )
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -156,10 +153,7 @@ def eyas(args: argparse.Namespace) -> tuple[Callable[[], Any], dict[str, Any]]:
     from eyas.train.optim import OptimConfig
     from eyas.train.trainer import TrainConfig, opened
 
-    shape = SHAPES[args.size]
-    config = ModelConfig(
-        vocab_size=VOCAB, n_kv_head=shape["n_head"], head_dim=64, max_seq_len=CONTEXT, qk_norm=False, **shape
-    )
+    config = ModelConfig.from_size(args.size, VOCAB, CONTEXT)
     model = Transformer(config)
     model.init_weights(0)
     ids = torch.randint(0, VOCAB, (args.batch_size, CONTEXT + 1))

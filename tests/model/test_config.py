@@ -11,19 +11,20 @@ from eyas.model.config import ModelConfig, RopeScaling, parse_size
 from eyas.model.transformer import Transformer
 
 
-def test_3m_is_the_benchmarked_shape() -> None:
+def test_the_parameters_of_3m_are_counted_by_hand() -> None:
     config = ModelConfig.from_size("3m")
-    assert (config.n_layer, config.n_embd, config.n_head, config.head_dim, config.n_ff) == (6, 192, 3, 64, 512)
-    block = 4 * 192 * 192 + 3 * 192 * 512 + 2 * 192 + 2 * 64
-    assert config.n_multiplying() == 6 * block + 4096 * 192 + 192 == 3_443_904
-    assert config.n_params() == config.n_multiplying() + 4096 * 192, "the input table comes on top"
+    assert (config.n_layer, config.n_embd, config.n_head, config.head_dim, config.n_ff) == (3, 256, 4, 64, 512)
+    block = 4 * 256 * 256 + 3 * 256 * 512 + 2 * 256 + 2 * 64
+    assert config.n_multiplying() == 3 * block + 4096 * 256 + 256 == 3_016_832
+    assert config.n_params() == config.n_multiplying() + 4096 * 256, "the input table comes on top"
 
 
 @pytest.mark.parametrize("size", ["0.3m", "0.5m", "1m", "2m", "3m", "7.5m", "15m", "42m", "110m", "350m", "1b", "8b"])
 def test_the_count_is_near_the_asked_size_and_the_widths_are_even(size: str) -> None:
     config = ModelConfig.from_size(size)
     assert 0.85 < config.n_multiplying() / parse_size(size) < 1.151
-    assert config.n_ff % 64 == 0 and (config.n_embd % 64 == 0 or config.n_embd == 96)
+    assert config.n_ff % 64 == 0 and config.n_embd % 32 == 0
+    assert config.head_dim == (32 if config.n_embd % 64 else 64)
     assert config.n_embd == config.n_head * config.head_dim
     assert 1.0 <= config.n_ff / config.n_embd <= 4
 
@@ -34,9 +35,25 @@ def test_small_models_have_the_heads_and_layers_that_copying_takes(size: str) ->
     assert config.n_layer >= 2 and config.n_head >= 2, "two heads in the first layer, one in the second"
 
 
-def test_larger_models_are_wider_for_their_depth() -> None:
-    ratios = [(c := ModelConfig.from_size(s)).n_embd / c.n_layer for s in ("3m", "15m", "110m", "1b", "8b")]
+def test_larger_models_are_wider_and_deeper_and_the_largest_wider_for_their_depth() -> None:
+    shapes = [ModelConfig.from_size(size) for size in ("1m", "3m", "15m", "110m", "1b", "8b")]
+    for measure in ("n_layer", "n_embd"):
+        measures = [getattr(shape, measure) for shape in shapes]
+        assert measures == sorted(set(measures))
+    ratios = [shape.n_embd / shape.n_layer for shape in shapes[-3:]]
     assert ratios == sorted(ratios)
+
+
+def test_a_grid_has_another_shape_for_each_of_its_sizes() -> None:
+    sizes = [0.27e6 * 1.35**level for level in range(8)]
+    counts = [ModelConfig.from_size(str(round(size)), 512, 256).n_multiplying() for size in sizes]
+    assert counts == sorted(set(counts))
+    assert all(0.87 < count / size < 1.15 for count, size in zip(counts, sizes, strict=True))
+
+
+def test_convolutions_are_as_deep_as_it_takes_to_see_the_context() -> None:
+    assert ModelConfig.from_size("1m", arch="cnn").n_layer == 5, "4^5 tokens are the first above 512"
+    assert ModelConfig.from_size("1m", max_seq_len=256, arch="cnn").n_layer == 4
 
 
 @pytest.mark.parametrize("size", ["0", "0m", "-3m", "", "huge", "3mm", "nan", "1e9b", "0.01m"])
@@ -58,7 +75,7 @@ def test_the_parameter_count_is_the_modules(tie: bool, norm: bool, bias: bool) -
 def test_flops_follow_the_formula() -> None:
     config = ModelConfig.from_size("3m")
     tied = dataclasses.replace(config, tie_embeddings=True)
-    assert tied.flops_per_token(256) == 6 * tied.n_params() + 6 * 6 * 192 * 256
+    assert tied.flops_per_token(256) == 6 * tied.n_params() + 6 * 3 * 256 * 256
     assert tied.flops_per_token(256) == config.flops_per_token(256), "looking up the input table multiplies nothing"
 
 

@@ -8,15 +8,14 @@ from typing import Any, Literal, Self
 from eyas.errors import EyasError
 
 Arch = Literal["transformer", "rnn", "cnn"]
-HEAD_DIM = 64  # of all presets but one: the fastest on CPU and the one every GPU kernel knows
-BETWEEN = 96  # the one width that is no multiple of it; its heads are half as wide
+HEAD_DIM = 64  # the fastest on CPU and the one every GPU kernel knows; half of it in widths that are no multiple
 LONGEST_CONTEXT = 1 << 20  # tokens that other people's files may ask for: the rotary tables are made for all of them
 KERNEL = 4  # tokens that a convolution reads: as many parameters as attention's four matrices have
 _MULTIPLE = 64  # widths are multiples of this, so no vector loop has a tail
 _FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "eyas_rnn": "EyasRnn", "eyas_cnn": "EyasCnn"}
 _MIXING = {"transformer": 4, "rnn": 9, "cnn": KERNEL}  # squares of the width in the half of a block that mixes tokens
 _ARCHS: dict[str, Arch] = {"eyas_rnn": "rnn", "eyas_cnn": "cnn"}
-_WIDE = 192  # narrower models are best with few layers
+_NARROW = 192  # widths below lie half as far apart; to it, feed-forward yields to width
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
@@ -96,7 +95,8 @@ class ModelConfig:
         """
         target = parse_size(size)
         best: tuple[tuple[bool, float], Self] | None = None
-        for shape in _shapes(target, vocab_size, _MIXING[arch]):
+        least = _least_depth(arch, max_seq_len)
+        for shape in _shapes(target, vocab_size, _MIXING[arch], least):
             n_layer, n_embd, n_ff = shape
             head_dim = math.gcd(n_embd, HEAD_DIM) if arch == "transformer" else n_embd
             n_head = n_embd // head_dim
@@ -114,13 +114,13 @@ class ModelConfig:
                 arch=arch,
             )
             miss = abs(math.log(config.n_multiplying() / target))
-            rank = (miss > math.log(1 + _WINDOW), miss + _oddness(*shape))
+            rank = (miss > math.log(1 + _WINDOW), 2 * miss + _oddness(*shape, least))
             if best is None or rank < best[0]:
                 best = (rank, config)
         if best is None:
-            least = least_params(vocab_size)
+            smallest = least_params(vocab_size) / 1e6
             raise EyasError(
-                f"--size {size} is too small: with a vocabulary of {vocab_size} the least is {least / 1e6:.2f}m"
+                f"--size {size} is too small: with a vocabulary of {vocab_size} the least is {smallest:.2f}m"
             )
         return best[1]
 
@@ -255,7 +255,7 @@ def parse_size(size: str) -> int:
     return count
 
 
-def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, int]]:
+def _shapes(target: int, vocab_size: int, mixing: int, least_depth: int) -> list[tuple[int, int, int]]:
     """Candidate (n_layer, n_embd, n_ff): all widths, depths to 4 times the ideal, n_ff the ideal or of the exact fit.
 
     A block has `mixing` squares of its width beside the feed-forward half.
@@ -265,31 +265,38 @@ def _shapes(target: int, vocab_size: int, mixing: int) -> list[tuple[int, int, i
     while n_embd <= 16384:
         room = target * (1 + _WINDOW) - vocab_size * n_embd
         ideal_ff = _round_to(_ideal_ff(n_embd))
-        for n_layer in range(1 if n_embd == HEAD_DIM else 2, int(4 * _ideal_depth(n_embd)) + 1):  # two to copy
-            left = room / n_layer / (1 + _WINDOW) - mixing * n_embd * n_embd
+        shallowest = 1 if n_embd == HEAD_DIM else 2  # which copying takes
+        for n_layer in range(shallowest, int(4 * _ideal_depth(n_embd, least_depth)) + 1):
+            left = (target - vocab_size * n_embd) / n_layer - mixing * n_embd * n_embd
             fitting = _round_to(left / (3 * n_embd))
-            for n_ff in {ideal_ff, min(max(fitting, n_embd), 4 * n_embd)}:
+            for n_ff in {ideal_ff, min(max(fitting, math.ceil(n_embd / _MULTIPLE) * _MULTIPLE), 4 * n_embd)}:
                 if n_layer * (3 * n_embd * n_ff + (mixing - 1.5) * n_embd * n_embd) < room:
                     found.append((n_layer, n_embd, n_ff))
-        step = _MULTIPLE // 2 if n_embd <= BETWEEN else _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4)
-        n_embd += step
+        n_embd += _MULTIPLE * (1 if n_embd < 512 else 2 if n_embd < 1024 else 4) // (2 if n_embd < _NARROW else 1)
     return found
 
 
-def _oddness(n_layer: int, n_embd: int, n_ff: int) -> float:
+def _oddness(n_layer: int, n_embd: int, n_ff: int, least_depth: int) -> float:
     """How far a shape is from the ideal of its width; in narrow models feed-forward may rather give way than width."""
-    yielding = 2 if n_embd < _WIDE else 1
-    return abs(math.log(n_layer / _ideal_depth(n_embd))) + abs(math.log(n_ff / _ideal_ff(n_embd))) / yielding
+    yielding = 3 if n_embd <= _NARROW else 1
+    return (
+        abs(math.log(n_layer / _ideal_depth(n_embd, least_depth))) + abs(math.log(n_ff / _ideal_ff(n_embd))) / yielding
+    )
 
 
-def _ideal_depth(n_embd: int) -> float:
-    """2 layers below width 192, 6 there, 12 at 768, 20 at 2048: from what trains fastest to GPT-2's 64 : 1."""
-    return 2 if n_embd < _WIDE else 6 * (n_embd / _WIDE) ** 0.5
+def _least_depth(arch: Arch, context: int) -> int:
+    """The two layers that copying takes; the power of KERNEL at which convolutions see the whole context."""
+    return max(2, ((context - 1).bit_length() + 1) // 2) if arch == "cnn" else 2
+
+
+def _ideal_depth(n_embd: int, least: int) -> float:
+    """A layer for 80 of the width (docs/recipe.md); from width 1200 on its root, 20 at 2048."""
+    return max(least, min(n_embd / 80, 12 * (n_embd / 768) ** 0.5))
 
 
 def _ideal_ff(n_embd: int) -> float:
     """8/3 of the width; 4 times about 128, where fewer, wider layers end as well and train faster (docs/recipe.md)."""
-    return (4 if BETWEEN <= n_embd < _WIDE else 8 / 3) * n_embd
+    return (4 if HEAD_DIM < n_embd < _NARROW else 8 / 3) * n_embd
 
 
 def least_params(vocab_size: int) -> int:
