@@ -291,7 +291,7 @@ def _least_depth(arch: Arch, context: int) -> int:
 
 def _ideal_depth(n_embd: int, least: int) -> float:
     """A layer for 80 of the width (docs/recipe.md); from width 1200 on its root, 20 at 2048."""
-    return max(least, min(n_embd / 80, 12 * (n_embd / 768) ** 0.5))
+    return max(least, min(n_embd / 80, 12 * math.sqrt(n_embd / 768)))
 
 
 def _ideal_ff(n_embd: int) -> float:
