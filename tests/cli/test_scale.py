@@ -56,9 +56,9 @@ def test_the_picture_is_well_formed_and_shows_every_run(tmp_path: Path, table: P
     drawn = ET.fromstring(picture.read_text())
     rows = 28 if valleys else 25
     dots = [one for one in drawn.iter("{http://www.w3.org/2000/svg}circle") if one.get("r") == "3"]
-    assert len(dots) == 2 * rows
+    assert len(dots) == 3 * rows
     heads = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text") if one.get("class") == "head"]
-    assert len(heads) == 2 and ("valley" in str(heads[0])) is valleys
+    assert len(heads) == 3 and "best loss for a budget" in str(heads[0]) and ("valley" in str(heads[1])) is valleys
 
 
 def test_laws_of_several_networks_come_first_together(tmp_path: Path, table: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_picture_may_be_png(tmp_path: Path, table: Path) -> None:
     assert run(["scale", "fit", str(table), "--n", "params", *QUICK, "--plot", str(picture)]) == 0
     data = picture.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", data[16:24]) == (2 * 1120, 2 * 840)
+    assert struct.unpack(">II", data[16:24]) == (2 * 1120, 2 * 1260)
 
 
 def test_a_prediction_is_kept_and_compared(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,12 @@ def test_lost_runs_are_trained_again_to_the_same_loss_and_all_is_told(
     told = capsys.readouterr().out
     for words in ("12 runs", "another seed changes the loss by", "loss expected", f"eyas scale check {life}"):
         assert words in told
-    assert (life / "scale" / "law.svg").read_text().startswith("<svg")
+    picture = (life / "scale" / "law.svg").read_text()
+    assert (
+        picture.startswith("<svg")
+        and 'class="mark predicted"' in picture
+        and "reached" not in picture.split("</style>")[1]
+    )
     assert eyas([*asked, "--context", "64"]) == 1
     assert "was begun with other settings (--context)" in capsys.readouterr().err
 
@@ -96,6 +101,8 @@ def test_the_run_ahead_is_trained_once_and_compared(life: Path, capsys: pytest.C
     (row,) = read_rows(life / "scale" / "ahead.csv")
     assert outcome["loss"] == float(row["loss"]) and outcome["prediction"]["tokens"] == 40 * 256
     assert abs(outcome["error"]) < 0.2
+    picture = (life / "scale" / "law.svg").read_text()
+    assert 'class="mark predicted"' in picture and 'class="mark reached"' in picture
     assert eyas(asked) == 0
     assert json.loads(capsys.readouterr().out) == outcome
 

@@ -14,7 +14,7 @@ from eyas.progress import duration
 from eyas.scaling.bootstrap import Interval
 from eyas.scaling.measure import Fit, FitConfig, FitResult
 from eyas.scaling.measure import run as run_fit
-from eyas.scaling.predict import Outcome, PredictConfig, Prediction
+from eyas.scaling.predict import Outcome, PredictConfig, Prediction, reached
 from eyas.scaling.predict import run as run_predict
 from eyas.scaling.settings import CheckConfig, GridConfig
 from eyas.scaling.table import COUNTINGS
@@ -67,8 +67,15 @@ def run_body(config: GridConfig, as_json: bool) -> None:
     from eyas.scaling.train_grid import run
 
     result = run(config)
-    draw(result.folder / "law.svg", [one for one in result.fits.fits if one.counting == COUNTINGS[0]])
+    draw_grid(result)
     print_json(_grid_as_json(result)) if as_json else print_grid(result, config.life)
+
+
+def draw_grid(result: "GridResult") -> None:
+    """The picture of a grid's laws, with the runs ahead of it."""
+    fits = [one for one in result.fits.fits if one.counting == COUNTINGS[0]]
+    losses = reached(result.folder)
+    draw(result.folder / "law.svg", fits, [(told, losses.get(arch)) for arch, told in result.predictions.items()])
 
 
 def print_grid(result: "GridResult", life: Path) -> None:
@@ -92,17 +99,20 @@ def _grid_as_json(result: "GridResult") -> dict[str, Any]:
 
 
 def check_body(config: CheckConfig, as_json: bool) -> None:
+    from eyas.scaling import train_grid
     from eyas.scaling.check import run
+    from eyas.scaling.ground import Ground
 
     outcome = run(config)
+    draw_grid(train_grid.run(Ground.of_life(config.life, quiet=True).config))  # all is trained: it fits anew
     print_json(outcome.as_json()) if as_json else print_outcome(outcome)
 
 
-def draw(file: Path, fits: Sequence[Fit]) -> None:
-    """The picture of `fits`, as PNG where the name ends so and as SVG elsewhere. Raises EyasError."""
+def draw(file: Path, fits: Sequence[Fit], ahead: Sequence[tuple[Prediction, float | None]] = ()) -> None:
+    """The picture of `fits` and of runs ahead, as PNG where the name ends so and as SVG elsewhere. Raises EyasError."""
     from eyas.report.laws import law_picture
 
-    picture = law_picture(fits)
+    picture = law_picture(fits, ahead)
     if file.suffix.lower() != ".png":
         write_atomic(file, picture)
         return

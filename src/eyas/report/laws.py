@@ -8,11 +8,13 @@ from markupsafe import Markup, escape
 
 from eyas.report.charts import Axis, Series, line_chart, short
 from eyas.scaling.measure import Fit
+from eyas.scaling.predict import Prediction
 
 WIDTH, HEIGHT = 900, 300  # of a panel's drawing; letters stand around it
 LEFT, TOP, RIGHT, BELOW = 70, 56, 150, 64
 MOST_CURVES = 9
 POINTS = 60  # of a curve
+BEYOND = 10  # times the largest run of the table that the first panel reaches
 
 # Dark to light along the size or the budget, then what has no order.
 COLOURS = ("#30175c", "#47327e", "#3d5a8c", "#31798e", "#25968a", "#3bb273", "#7cc24f", "#c3b91f", "#e2972b")
@@ -22,7 +24,7 @@ STYLE = (
     "font-size:12px;fill:#333}.head{font-size:15px;font-weight:600}.grid{stroke:#ddd}"
     ".notch{stroke:#777}.curve{fill:none;stroke-width:2}.level{stroke:#333;"
     "stroke-dasharray:5 4}.curves{overflow:hidden}svg{overflow:visible}"
-    ".mark.low{fill:none;stroke:#b3541b;stroke-width:2}.dot.all{fill:#3d5a8c}"
+    ".mark.low,.predicted{fill:none;stroke:#b3541b;stroke-width:2}.reached{fill:#b3541b}.dot.all{fill:#3d5a8c}"
 ) + "".join(f".curve.c{i}{{stroke:{colour}}}.dot.c{i}{{fill:{colour}}}" for i, colour in enumerate(COLOURS))
 STYLE += ".curve.points{stroke:none}"  # last, so that it wins over the colours
 
@@ -36,14 +38,14 @@ class _Panel:
     names: Sequence[tuple[str, str]]  # (style, name) of the curves
 
 
-def law_picture(fits: Sequence[Fit]) -> str:
-    """An SVG document: for each fit the loss over tokens or over N at one budget, and the residuals.
+def law_picture(fits: Sequence[Fit], ahead: Sequence[tuple[Prediction, float | None]] = ()) -> str:
+    """An SVG document: what a budget reaches by each law, then for each fit the loss by size or tokens, and residuals.
 
-    Laws of several data sets, or of several networks, come first in one panel.
+    Where N is counted in several ways the first panel keeps to the first. `ahead` are runs that were predicted, with
+    the loss that they reached.
     """
     panels = [panel for one in fits for panel in _panels(one)]
-    if len(fits) > 1 and len({one.counting for one in fits}) == 1:
-        panels = [_together(fits), *panels]
+    panels.insert(0, _budgets([one for one in fits if one.counting == fits[0].counting], ahead))
     high, wide = TOP + HEIGHT + BELOW, LEFT + WIDTH + RIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high * len(panels)}" '
@@ -76,21 +78,28 @@ def _panels(fit: Fit) -> list[_Panel]:
     return [valleys or _sizes(fit, what), _residuals(fit, what)]
 
 
-def _together(fits: Sequence[Fit]) -> _Panel:
-    """Each law's best loss for a budget of FLOPs, and its runs."""
-    series, names = [], []
-    apart = max(1, (len(COLOURS) - 1) // (len(fits) - 1))
+def _budgets(fits: Sequence[Fit], ahead: Sequence[tuple[Prediction, float | None]]) -> _Panel:
+    """Each law's best loss for a budget of FLOPs, its runs, and those ahead of them."""
+    series, names, marks = [], [], []
+    apart = max(1, (len(COLOURS) - 1) // max(1, len(fits) - 1))
     for number, fit in enumerate(fits):
         style = f"c{number * apart % len(COLOURS)}"
-        flops = np.geomspace(fit.runs.flops.min(), fit.runs.flops.max(), POINTS)
+        flops = np.geomspace(fit.runs.flops.min(), BEYOND * fit.runs.flops.max(), POINTS)
         if fit.law.A > 0 and fit.law.B > 0:
             best = [float(fit.law.loss(*fit.law.best_run(one, fit.flops_factor))) for one in flops]
             series.append(Series(str(fit.data_set), list(zip(flops, best, strict=True)), style))
         series.append(Series("", list(zip(fit.runs.flops, fit.runs.loss, strict=True)), f"points {style}", dots=True))
-        names.append((style, str(fit.data_set)))
-    title = "the best loss for a budget, by each law (curves), and the runs (dots)"
+        names.append((style, fit.data_set or "loss"))
+    for prediction, reached in ahead:
+        ends = [(prediction.flops, prediction.low), (prediction.flops, prediction.high)]
+        series.append(Series("", ends, "predicted"))
+        marks.append(("", prediction.flops, prediction.loss, "predicted"))
+        if reached is not None:
+            marks.append(("", prediction.flops, reached, "reached"))
+    names += [(style, style) for style in ("predicted", "reached") if any(mark[3] == style for mark in marks)]
+    title = "the best loss for a budget by the law (curve), and the runs (dots)"
     axes = Axis("FLOPs", log=True, show="{:.0e}".format), Axis("loss")
-    chart = line_chart(series, *axes, title=title, height=HEIGHT, width=WIDTH)
+    chart = line_chart(series, *axes, title=title, height=HEIGHT, width=WIDTH, marks=marks)
     return _Panel(title, chart, "training FLOPs", "loss", names)
 
 

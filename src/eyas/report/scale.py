@@ -7,9 +7,9 @@ from pathlib import Path
 from eyas.scaling.bootstrap import Interval, interval
 from eyas.scaling.law import NAMES
 from eyas.scaling.law_file import FittedLaw, read_law_file
-from eyas.scaling.predict import Outcome, Prediction, held_against, read_prediction
-from eyas.scaling.settings import ARCH, FOLDER
-from eyas.scaling.table import COUNTINGS, LOSS, read_rows
+from eyas.scaling.predict import Outcome, Prediction, held_against, reached, read_prediction
+from eyas.scaling.settings import FOLDER
+from eyas.scaling.table import COUNTINGS
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ def load_scale(life: Path) -> Scale | None:
     folder = life / FOLDER
     if not (folder / "law.json").exists():
         return None
-    reached = {row[ARCH]: float(row[LOSS]) for row in read_rows(folder / "ahead.csv")}
+    losses = reached(folder)
     fits = [one for one in read_law_file(folder / "law.json").fits if one.counting == COUNTINGS[0]]
     drawn = folder / "law.svg"
     picture = base64.b64encode(drawn.read_bytes()).decode() if drawn.exists() else None
     return Scale(
         picture and f"data:image/svg+xml;base64,{picture}",
-        [_law(one, folder / f"prediction-{one.data_set}.json", reached.get(str(one.data_set))) for one in fits],
+        [_law(one, folder / f"prediction-{one.data_set}.json", losses.get(str(one.data_set))) for one in fits],
     )
 
 

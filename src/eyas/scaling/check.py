@@ -19,7 +19,7 @@ def run(config: CheckConfig) -> predict.Outcome:
             f"{config.life} holds no prediction for --arch {config.arch}; let eyas scale run {config.life} end first"
         )
     prediction = predict.read_prediction(written)  # a changed one is refused before the training
-    table = ground.folder / "ahead.csv"
+    table = ground.folder / predict.AHEAD
     rows = read_rows(table)
     row = next((row for row in rows if row[ARCH] == config.arch), None)
     if row is None:

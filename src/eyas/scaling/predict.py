@@ -20,9 +20,11 @@ from eyas.errors import EyasError
 from eyas.files import file_atomic, read_json, sha256_file
 from eyas.scaling.bootstrap import LEVEL, Interval, interval
 from eyas.scaling.law_file import FittedLaw, read_law_file
-from eyas.scaling.table import LARGEST
+from eyas.scaling.settings import ARCH
+from eyas.scaling.table import LARGEST, LOSS, read_rows
 
 FORMAT = "eyas prediction 1"
+AHEAD = "ahead.csv"  # in LIFE/scale: the predicted runs that were trained
 FAR = 100.0  # times the compute of the largest run; from there on a warning stands beside the prediction
 
 _Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -204,3 +206,8 @@ def _compare(config: PredictConfig) -> Outcome:
 def held_against(prediction: Prediction, loss: float) -> Outcome:
     """What `prediction` was worth, now that its run reached `loss`."""
     return Outcome(prediction, loss, loss / prediction.loss - 1, prediction.low <= loss <= prediction.high)
+
+
+def reached(folder: Path) -> dict[str, float]:
+    """The losses of the predicted runs that `eyas scale check` trained in `LIFE/scale`, by their kind of network."""
+    return {row[ARCH]: float(row[LOSS]) for row in read_rows(folder / AHEAD)}
