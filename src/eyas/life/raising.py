@@ -6,7 +6,7 @@ not made again, so that the same command goes on where it was stopped or killed.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from eyas.evals.evaluate import run as evaluate
 from eyas.evals.exam import Answer, ExamResult
 from eyas.files import read_json, write_atomic
 from eyas.life import full
-from eyas.life.settings import NEAR, WORLD, RaiseConfig, remember, write_json
+from eyas.life.settings import WORLD, RaiseConfig, remember, write_json
 from eyas.progress import Progress
 from eyas.report.page import write_report
 from eyas.runtime.chat import ChatSession
@@ -59,8 +59,7 @@ def run(config: RaiseConfig, *, quiet: bool = False) -> RaiseResult:
     if not base.exists():
         say(f"1/4 base model: learning to continue {', '.join(config.data)}")
         wanted = config.pretraining(base, pretraining, quiet=quiet)
-        law = law_for(wanted)
-        pretrain.run(wanted, law and replace(law, near=NEAR))
+        pretrain.run(wanted, law_for(wanted))
     if not assistant.exists():
         say(f"2/4 assistant: learning to answer from {', '.join(rows)}")
         finetune.run(config.finetuning(base, assistant, finetuning, quiet=quiet))

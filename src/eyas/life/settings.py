@@ -1,7 +1,6 @@
 """The settings of a life, and how its minutes are divided among the stages."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from eyas.world.people import RELATIONS
 
 PRETRAIN_SHARE = 0.79
 """Of what looking leaves: tokenizer, shards, compiling and pretraining. The rest is finetuning."""
-NEAR = 1.03
-"""Times the least loss that a base model may end at if it is smaller: in the same minutes it is finetuned on more."""
 LOOKING_SECONDS, LOOKING_SHARE = 12, 0.025
 """What beginning, the exam and the report take, of any life and of a longer one's larger model."""
 CHAT_SHARE = 0.12
@@ -84,8 +81,7 @@ def people_for(minutes: float) -> int:
     A fact is stored after 100 to 1,000 exposures (Allen-Zhu & Li 2024, "Physics of Language Models 3.3"); the papers
     state some fact every `_BYTES_A_FACT` bytes.
     """
-    law = replace(default_law(level=True), near=NEAR)
-    read = expected_tokens(minutes, law) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
+    read = expected_tokens(minutes, default_law(level=True)) * (1 - CHAT_SHARE) * _BYTES_A_TOKEN
     people = read / _BYTES_A_FACT / _EXPOSURES / len(RELATIONS)
     return int(min(300, max(60, 10 * round(people / 10))))
 

@@ -24,15 +24,11 @@ _ALIKE = ("data", "tokenizer", "vocab_size")  # settings in which a life's law a
 
 @dataclass(frozen=True)
 class DialLaw:
-    """A fitted law as the dial of `eyas.train` asks it; `level` is whether it was measured on the text of the run.
-
-    Of sizes whose losses are at most `near` times the least, the dial takes the smallest.
-    """
+    """A fitted law as the dial of `eyas.train` asks it; `level` is whether it was measured on the text of the run."""
 
     fitted: FittedLaw
     name: str
     level: bool
-    near: float = 1.01  # two seeds of a run differ by 1 %
 
     def loss(self, params: npt.ArrayLike, tokens: npt.ArrayLike) -> Array:
         """The loss of runs with `params` parameters that multiply and `tokens` of new text, elementwise."""

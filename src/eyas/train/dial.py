@@ -32,6 +32,7 @@ _NEAR = 1.3  # times: sizes this near are of one worth, and a new one would have
 _LEAST_STEPS = 100  # a run of fewer is no run
 _BETWEEN = 0.04  # of the time of training, expected to go into validations, samples and checkpoints
 _CLOSING = 3.0  # seconds that the last validation and sample and the model's folder take
+_LEVEL = 1.01  # times: losses this near are of one worth (two seeds of a run differ by 1 to 2 %)
 _HASTE = 1.1  # times the minutes that a run of a known end is expected to take
 
 Array = npt.NDArray[np.float64]
@@ -43,10 +44,6 @@ class Law(Protocol):
     @property
     def name(self) -> str:
         """Which law it is, in words."""
-
-    @property
-    def near(self) -> float:
-        """Losses that are at most this many times as high are of one worth."""
 
     def loss(self, params: npt.ArrayLike, tokens: npt.ArrayLike) -> Array:
         """The loss of runs with `params` parameters that multiply and `tokens` of new text, elementwise."""
@@ -167,13 +164,13 @@ class Dial:
 def best_params(law: Law | None, work: float, least: float, step_tokens: int, unique: float = math.inf) -> float:
     """Parameters of least loss when they can read `work` / parameters tokens, of which `unique` are different.
 
-    Of sizes whose losses are of one worth the smallest is the best: it answers faster, and has read more.
+    Of sizes that end alike the smallest is the best: it answers faster, and has read more.
     """
     if law is None:
         return max(least, math.sqrt(work / TOKENS_PER_PARAMETER))
     params = np.geomspace(least, max(least, work / (step_tokens * _LEAST_STEPS)), 400)
     losses = law.loss(params, worth(work / params, unique))
-    return float(params[np.argmax(losses <= law.near * losses.min())])
+    return float(params[np.argmax(losses <= _LEVEL * losses.min())])
 
 
 def suiting_batch(tokens: float) -> int:
