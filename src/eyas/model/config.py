@@ -16,6 +16,7 @@ _FAMILIES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "eyas_rnn": "
 _MIXING = {"transformer": 4, "rnn": 9, "cnn": KERNEL}  # squares of the width in the half of a block that mixes tokens
 _ARCHS: dict[str, Arch] = {"eyas_rnn": "rnn", "eyas_cnn": "cnn"}
 _NARROW = 192  # widths below lie half as far apart; to it, feed-forward yields to width
+_ROOM_FOR_THREE = 1_200_000  # parameters from which on three layers end as low as two (docs/recipe.md)
 _WINDOW = 0.15  # a preset's exact count lies this near the asked one, where any shape does
 
 
@@ -95,7 +96,7 @@ class ModelConfig:
         """
         target = parse_size(size)
         best: tuple[tuple[bool, float], Self] | None = None
-        least = _least_depth(arch, max_seq_len)
+        least = _least_depth(target, arch, max_seq_len)
         for shape in _shapes(target, vocab_size, _MIXING[arch], least):
             n_layer, n_embd, n_ff = shape
             head_dim = math.gcd(n_embd, HEAD_DIM) if arch == "transformer" else n_embd
@@ -284,9 +285,9 @@ def _oddness(n_layer: int, n_embd: int, n_ff: int, least_depth: int) -> float:
     )
 
 
-def _least_depth(arch: Arch, context: int) -> int:
-    """The two layers that copying takes; the power of KERNEL at which convolutions see the whole context."""
-    return max(2, ((context - 1).bit_length() + 1) // 2) if arch == "cnn" else 2
+def _least_depth(target: int, arch: Arch, context: int) -> int:
+    """Two layers can copy, a third costs nothing where it fits; convolutions see the context by powers of KERNEL."""
+    return max(3 if target >= _ROOM_FOR_THREE else 2, ((context - 1).bit_length() + 1) // 2 if arch == "cnn" else 0)
 
 
 def _ideal_depth(n_embd: int, least: int) -> float:

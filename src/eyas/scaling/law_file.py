@@ -20,10 +20,7 @@ _Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class FittedLaw(BaseModel):
-    """One law: E, A, B, alpha, beta, the same five of each resampled fit, and the rows' residuals in log loss.
-
-    No loss below `floor` is possible, whatever the law says of runs far from its own.
-    """
+    """One law: E, A, B, alpha, beta, the same five of each resampled fit, and the rows' residuals in log loss."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +31,6 @@ class FittedLaw(BaseModel):
     residuals: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
     flops_factor: _Above0
     largest_flops: _Above0
-    floor: _Term = 0.0
 
     def best_law(self) -> Law:
         """The fit to all runs."""

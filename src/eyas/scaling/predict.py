@@ -145,8 +145,7 @@ def expect(fitted: FittedLaw, params: float, tokens: float, seed: int) -> Interv
     # Several draws a law, so that the interval's ends do not hang on which law met which luck.
     luck = rng.choice(fitted.residual_array(), size=(20, len(laws)))
     losses = np.array([float(law.loss(params, tokens)) for law in laws]) * np.exp(luck)
-    value = float(fitted.best_law().loss(params, tokens))
-    return interval(max(value, fitted.floor), np.maximum(losses, fitted.floor).ravel())
+    return interval(float(fitted.best_law().loss(params, tokens)), losses.ravel())
 
 
 def _predict(config: PredictConfig, file: Path, fitted: FittedLaw, params: float, tokens: float) -> PredictResult:
