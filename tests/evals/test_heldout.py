@@ -21,7 +21,7 @@ TEXTS = ["The baker sleeps.", "A goat ate the map, and the judge laughed.", "wor
 @pytest.fixture(scope="module")
 def engine() -> TorchEngine:
     tokenizer = train_tokenizer(TEXTS * 5, 300)
-    config = ModelConfig.from_size("0.3m", vocab_size=tokenizer.vocab_size, max_seq_len=64)
+    config = ModelConfig.from_size("0.1m", vocab_size=tokenizer.vocab_size, max_seq_len=64)
     model = Transformer(config)
     model.init_weights(0)
     return TorchEngine(model, tokenizer)
