@@ -235,6 +235,11 @@ def test_another_eyas_may_be_asked_and_a_model_too_small_to_judge_is_said_to_be(
         Remote(f"{address}/v1", "gpt", "--draft-url").chat([{"role": "user", "content": "Who?"}])
 
 
+def keys_work(tab: Any) -> None:
+    """Wait until a page has its script, for what stands in it is there before."""
+    tab.locator("#keys-open").wait_for()
+
+
 def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: Any, address: str, store: Store) -> None:
     first, second = (answered(store, f"{please}where does Ada Potter live?", "Oak Row.") for please in ("", "Please, "))
     with store.session() as session:
@@ -242,6 +247,7 @@ def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: An
     grouped(store, [first, second])
     tab = window(browser)
     tab.goto(f"{address}/label?item={first}")
+    keys_work(tab)
     tab.locator(".draft.chosen").wait_for()  # drafted by itself, for there was no draft
     assert tab.locator("#answer").input_value() == "Ada Potter lives in Mill Lane, I think"
     keys = tab.keyboard
@@ -259,16 +265,20 @@ def test_the_keyboard_alone_drafts_edits_accepts_proposes_and_undoes(browser: An
     tab.locator("#keys").wait_for(state="hidden")
     keys.press("a")
     tab.get_by_text("Accepted.").wait_for()
+    keys_work(tab)
     assert [one[2:] for one in labels(store)] == [("accepted", RIGHT)]
     keys.press("p")
     tab.get_by_text("drafted for 1 other").wait_for()
+    keys_work(tab)
     assert len(labels(store)) == 1 and tab.locator("#answer").input_value() == RIGHT
     keys.press("e")
     keys.press("Control+Enter")
     tab.get_by_text("Nothing waits").wait_for()
     assert [(one[0], one[3]) for one in labels(store)] == [(first, RIGHT), (second, RIGHT)]
+    keys_work(tab)
     keys.press("u")
     tab.locator("#answer").wait_for()
+    keys_work(tab)
     assert [one[0] for one in labels(store)] == [first]
     keys.press("d")
     tab.get_by_text("Discarded.").wait_for()

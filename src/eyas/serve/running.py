@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import socket
+from types import FrameType
 
 import click
 import uvicorn
@@ -34,7 +36,20 @@ def run(config: ServeConfig, as_json: bool = False) -> None:
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE, server_header=False,
             lifespan="on",
         )  # fmt: skip
-        uvicorn.Server(settings).run(sockets=[listening])
+        server = _Server(settings)
+        server.run(sockets=[listening])
+        if server.interrupted:
+            raise KeyboardInterrupt
+
+
+class _Server(uvicorn.Server):
+    """A server that knows of Ctrl-C afterwards; raising the signal again, as uvicorn does, is not always seen."""
+
+    interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.interrupted |= sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
 
 def _listen(host: str, port: int) -> socket.socket:

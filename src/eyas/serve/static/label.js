@@ -92,7 +92,6 @@ if (form) {
   if ("now" in drafting.dataset) draft(drafting);
 }
 
-$("keys-open").hidden = false;
 $("keys-open").addEventListener("click", () => keys.showModal());
 keysOn.checked = localStorage.getItem("label-keys") !== "off";
 keysOn.addEventListener("change", () => localStorage.setItem("label-keys", keysOn.checked ? "on" : "off"));
@@ -110,3 +109,4 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
+$("keys-open").hidden = false; // last: where the button is to be seen, the keys work
