@@ -10,7 +10,7 @@ PACKAGE = "eyas"
 
 # Lowest first. Within a floor a room may import the rooms written before it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "config", "progress"),
+    ("errors", "files", "config", "progress", "native"),
     ("text", "model"),
     ("store", "world", "data"),
     ("runtime", "train"),

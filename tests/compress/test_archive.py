@@ -17,8 +17,8 @@ from eyas.compress.predictor import Predictor, identity_of, open_predictor, pred
 from eyas.compress.streams import Layout
 from eyas.errors import EyasError
 from eyas.model.checkpoint import load_model, save_model
+from eyas.native import Uncompiled
 from eyas.runtime.gguf_write import write_gguf
-from eyas.runtime.library import Uncompiled
 from eyas.store.lineage import new_lineage
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 from tests.compress.conftest import TEXT, random_model
@@ -128,7 +128,7 @@ def test_sizes_that_somebody_made_up_take_no_memory(predictor: Predictor, layout
 
 
 def test_no_compiler_is_told_with_the_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> Path:
+    def fail(source: Path) -> Path:
         raise Uncompiled("there is no C compiler")
 
     monkeypatch.setattr("eyas.compress.predictor.compiled", fail)

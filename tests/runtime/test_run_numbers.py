@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from eyas.model.config import ModelConfig
 from eyas.model.transformer import Transformer
+from eyas.native import FLAGS
 from eyas.runtime.backend import Piece
 from eyas.runtime.c_engine import CBackend
-from eyas.runtime.library import FLAGS, SOURCE, library
+from eyas.runtime.library import SOURCE, library
 
 Floats = NDArray[np.float32]
 

@@ -16,7 +16,8 @@ import tokenizers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eyas.runtime.library import SOURCE, Uncompiled, compiled
+from eyas.native import Uncompiled, compiled
+from eyas.runtime.library import SOURCE
 from eyas.text.bpe import GPT2_PATTERN, QWEN2_PATTERN, build_spec
 from eyas.text.tokenizer import Tokenizer, train_tokenizer
 

@@ -12,8 +12,9 @@ from eyas.compress.streams import Reader
 from eyas.compress.symbols import Symbols
 from eyas.errors import EyasError
 from eyas.files import sha256_file
+from eyas.native import Uncompiled, compiled
 from eyas.runtime.backend import Backend, Piece
-from eyas.runtime.library import Uncompiled, compiled
+from eyas.runtime.library import SOURCE
 from eyas.store.names import resolve_model
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Predictor:
 def open_predictor(name: str, threads: int = 0) -> Predictor:
     """The model folder, LIFE/NAME, hub id or GGUF file `name`. Raises EyasError, also where there is no C compiler."""
     try:
-        compiled()
+        compiled(SOURCE)
     except Uncompiled as error:
         raise EyasError(
             f"{error}, and only the C engine computes the same numbers everywhere; install gcc or clang"

@@ -16,6 +16,7 @@ from eyas.model import induction
 from eyas.model.attention import causal_attention
 from eyas.model.cache import KVCache, LayerCache
 from eyas.model.config import ModelConfig, RopeScaling
+from eyas.model.document_attention import TYPES, document_attention, document_begins, kernels
 from eyas.model.network import Block, Network, RMSNorm
 
 
@@ -31,14 +32,17 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention of q (B, H, T, D) over k, v (B, K, S, D); `mask` (B or 1, 1, T, S) is added to the scores.
 
-    On other devices than the CPU it is bool, which their kernel takes as well, and None for causal. On CPU the softmax
-    is spelled out: PyTorch's fused CPU kernel took 47 % of a training step and this a third of it.
+    Or `mask` tells where the document of each token begins (B, T), int32, and attention is computed by our own code. On
+    other devices than the CPU it is bool, which their kernel takes as well, and None for causal. Else the softmax is
+    spelled out: PyTorch's fused CPU kernel took 47 % of a training step and this a third of it.
     """
     groups = q.shape[1] // k.shape[1]
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=groups > 1)
     batch, heads, length, width = q.shape
     assert mask is not None
+    if mask.dtype == torch.int32:
+        return document_attention(q, k, v, mask)
     if groups == 1 and k.shape[2] == length and q.requires_grad:
         return causal_attention(q, k, v, mask)
     if groups > 1:  # the query heads that share a key head become more queries of that head: no copies of k and v
@@ -111,11 +115,13 @@ class Transformer(Network):
             cos, sin = self.rope_cos[positions].unsqueeze(1), self.rope_sin[positions].unsqueeze(1)
         else:
             cos, sin = self.rope_cos[None, None, :length], self.rope_sin[None, None, :length]
-            if doc_ids is not None:
+            if x.device.type == "cpu" and x.dtype in TYPES and kernels() is not None:
+                mask = document_begins(torch.zeros(x.shape[:2]) if doc_ids is None else doc_ids)
+            elif doc_ids is not None:
                 mask = document_mask(doc_ids)
             elif x.device.type == "cpu":
                 mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
-        if mask is not None and x.device.type == "cpu":
+        if mask is not None and mask.dtype == torch.bool and x.device.type == "cpu":
             mask = additive(mask)  # once, not once a layer
         for index, block in enumerate(self.blocks):
             x = block(x, cos, sin, mask, cache.layers[index] if cache is not None else None)

@@ -1,0 +1,312 @@
+// Attention for training on a CPU, forwards and backwards: every document of a packed row by itself.
+//
+// A row of 512 tokens that holds four documents has a sixteenth of its square below four small diagonals; the rest is
+// never touched. Weights are not kept for the way back: the logarithm of each row's sum is enough to find them again
+// (Dao 2022, "FlashAttention"). Products are in fp32 whatever the type of what comes in. One task is all documents of
+// one row for one key head, so results do not depend on the number of threads.
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { LANES = 16, ROWS = 6, WIDE = 4 }; // 24 registers of sums of 32
+#else
+enum { LANES = 8, ROWS = 3, WIDE = 4 };
+#endif
+enum { QUERIES = 4 * ROWS }; // at a time: they see the keys up to the last of them
+typedef float floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+
+typedef struct {
+    int32_t batch, heads, groups, length, width, half, threads; // half: 1 for bf16, 0 for fp32
+    int64_t q[3], k[3], v[3], grad[3];                          // elements from one row, head, token to the next
+} Shape;
+
+static inline long up(long n) { return (n + LANES - 1) / LANES * LANES; }
+
+// ---- one product for all ----
+
+static inline __attribute__((always_inline)) void tile(
+    const int rows, const int wide, long depth, const float *a, long a_row, long a_step, const float *b, long b_row,
+    float *c, long c_row, int add) {
+    floats sum[ROWS][WIDE];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++) sum[r][w] = add ? *(floats *)(c + r * c_row + w * LANES) : (floats){0};
+    for (long i = 0; i < depth; i++) {
+        floats right[WIDE];
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++) right[w] = *(const floats *)(b + i * b_row + w * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (int w = 0; w < wide; w++) sum[r][w] += a[r * a_row + i * a_step] * right[w];
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++) *(floats *)(c + r * c_row + w * LANES) = sum[r][w];
+}
+
+// c (m, n) = a (m, depth) b (depth, n), or += with `add`. a is read with any steps, n is a multiple of LANES.
+static void multiply(long m, long n, long depth, const float *a, long a_row, long a_step, const float *b, long b_row,
+                     float *c, long c_row, int add) {
+    for (long j = 0; j < n; j += WIDE * LANES) {
+        const long left = (n - j) / LANES;
+        for (long i = 0; i < m; i += ROWS) {
+            const float *from = a + i * a_row;
+            float *to = c + i * c_row + j;
+            const long rows = m - i < ROWS ? m - i : ROWS;
+#define TILE(R, W) tile(R, W, depth, from + r * a_row, a_row, a_step, b + j, b_row, to + r * c_row, c_row, add)
+#define TILES(W) \
+    do { \
+        long r = 0; \
+        if (rows == ROWS) TILE(ROWS, W); \
+        else \
+            for (; r < rows; r++) TILE(1, W); \
+    } while (0)
+            if (left >= 4) TILES(4);
+            else if (left == 3) TILES(3);
+            else if (left == 2) TILES(2);
+            else TILES(1);
+        }
+    }
+}
+
+// ---- numbers in and out ----
+
+// `count` rows of `width` numbers, `step` elements apart, times `scale`, to rows of `room` floats that end in zeros.
+static void take(const void *from, long at, long step, int half, long count, long width, float scale, float *to,
+                 long room) {
+    for (long t = 0; t < count; t++, at += step, to += room) {
+        if (half)
+            for (long d = 0; d < width; d++) {
+                union { uint32_t bits; float value; } one = {(uint32_t)((const uint16_t *)from)[at + d] << 16};
+                to[d] = one.value * scale;
+            }
+        else
+            for (long d = 0; d < width; d++) to[d] = ((const float *)from)[at + d] * scale;
+        for (long d = width; d < room; d++) to[d] = 0;
+    }
+}
+
+// Rows of `room` floats back to rows of `width` numbers, `step` elements apart.
+static void give(void *into, long at, long step, int half, long count, long width, const float *from, long room) {
+    for (long t = 0; t < count; t++, at += step, from += room) {
+        if (half)
+            for (long d = 0; d < width; d++) {
+                union { float value; uint32_t bits; } one = {from[d]};
+                uint32_t even = one.bits + 0x7fff + (one.bits >> 16 & 1);
+                ((uint16_t *)into)[at + d] = one.value == one.value ? even >> 16 : 0x7fc0;
+            }
+        else
+            memcpy((float *)into + at, from, width * sizeof(float));
+    }
+}
+
+// The transpose of `rows` rows, `width` rows of `to_room`; some rows at a time, so that they stay in the nearest cache.
+static void turn(const float *from, long rows, long room, long width, float *to, long to_room) {
+    for (long first = 0; first < to_room; first += 4 * LANES) {
+        const long end = first + 4 * LANES < to_room ? first + 4 * LANES : to_room, known = end < rows ? end : rows;
+        for (long d = 0; d < width; d++) {
+            for (long t = first; t < known; t++) to[d * to_room + t] = from[t * room + d];
+            for (long t = known; t < end; t++) to[d * to_room + t] = 0;
+        }
+    }
+}
+
+// e^x for x <= 0, within 2 units of the last place: 2^n times a polynomial of the rest (Cephes' coefficients).
+static inline floats exponential(floats x) {
+    const floats least = (floats){0} - 87.0f;
+    const ints low = x < least;
+    x = (floats)(((ints)x & ~low) | ((ints)least & low));
+    const floats magic = (floats){0} + 12582912.0f;
+    const floats n = (x * 1.44269504f + magic) - magic;
+    const floats rest = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    floats p = rest * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * rest + 8.3334519073e-3f;
+    p = p * rest + 4.1665795894e-2f;
+    p = p * rest + 1.6666665459e-1f;
+    p = p * rest + 5.0000001201e-1f;
+    p = p * rest * rest + rest + 1.0f;
+    return (floats)((ints)p + (__builtin_convertvector(n, ints) << 23));
+}
+
+static inline floats greater(floats x, floats y) {
+    const ints first = x > y;
+    return (floats)(((ints)x & first) | ((ints)y & ~first));
+}
+
+// The largest of the first `seen` of a row; the rest of its `room` becomes as good as nothing.
+static float largest(float *x, long seen, long room) {
+    for (long j = seen; j < room; j++) x[j] = -INFINITY;
+    floats most = *(floats *)x;
+    for (long j = LANES; j < room; j += LANES) most = greater(most, *(floats *)(x + j));
+    float one = most[0];
+    for (int i = 1; i < LANES; i++) one = most[i] > one ? most[i] : one;
+    return one;
+}
+
+// exp(scores - top) of the first `seen` of a row, 0 up to its `room`.
+static void exponentials(float *scores, long seen, long room, float top) {
+    for (long j = 0; j < room; j += LANES) *(floats *)(scores + j) = exponential(*(floats *)(scores + j) - top);
+    for (long j = seen; j < room; j++) scores[j] = 0;
+}
+
+static inline float added(floats x) {
+    float sum = 0;
+    for (int i = 0; i < LANES; i++) sum += x[i];
+    return sum;
+}
+
+static float total(const float *x, long room) {
+    floats sums = {0};
+    for (long j = 0; j < room; j += LANES) sums += *(const floats *)(x + j);
+    return added(sums);
+}
+
+static float inner(const float *x, const float *y, long room) {
+    floats sums = {0};
+    for (long j = 0; j < room; j += LANES) sums += *(const floats *)(x + j) * *(const floats *)(y + j);
+    return added(sums);
+}
+
+// ---- a task: the documents of one row, for one key head and the query heads that share it ----
+
+// The end of the document that begins at `first`; begins[t] is where the document of token t begins.
+static long document_end(const int32_t *begins, long first, long length) {
+    long end = first + 1;
+    while (end < length && begins[end] == begins[first]) end++;
+    return end;
+}
+
+static long room_needed(long length, long width, int back) {
+    const long l = up(length), d = up(width);
+    return (back ? 6 : 2) * l * d + 2 * QUERIES * l + 3 * QUERIES * d;
+}
+
+static void forward_task(const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins, void *out,
+                         float *logs, long row, long group, float *memory) {
+    const long length = s->length, width = s->width, d = up(width), share = s->heads / s->groups;
+    const long out_step = (long)s->heads * width;
+    const float scale = 1 / sqrtf(width);
+    for (long first = 0, end; first < length; first = end) {
+        end = document_end(begins, first, length);
+        const long size = end - first, l = up(size);
+        float *turned = memory, *values = turned + d * l, *weights = values + l * d;
+        float *queries = weights + QUERIES * l, *seen = queries + QUERIES * d;
+        take(k, row * s->k[0] + group * s->k[1] + first * s->k[2], s->k[2], s->half, size, width, 1, values, d);
+        turn(values, size, d, width, turned, l);
+        take(v, row * s->v[0] + group * s->v[1] + first * s->v[2], s->v[2], s->half, size, width, 1, values, d);
+        for (long head = group * share; head < (group + 1) * share; head++) {
+            float *log = logs + (row * s->heads + head) * length + first;
+            for (long i = 0; i < size; i += QUERIES) {
+                const long count = size - i < QUERIES ? size - i : QUERIES, keys = i + count, room = up(keys);
+                const long at = row * s->q[0] + head * s->q[1] + (first + i) * s->q[2];
+                take(q, at, s->q[2], s->half, count, width, scale, queries, d);
+                multiply(count, room, width, queries, d, 1, turned, l, weights, l, 0);
+                for (long t = 0; t < count; t++) {
+                    float *mine = weights + t * l, top = largest(mine, i + t + 1, room);
+                    exponentials(mine, i + t + 1, room, top);
+                    log[i + t] = total(mine, room);
+                    for (long j = 0; j < room; j += LANES) *(floats *)(mine + j) /= log[i + t];
+                    log[i + t] = top + logf(log[i + t]);
+                }
+                multiply(count, d, keys, weights, l, 1, values, d, seen, d, 0);
+                give(out, (row * length + first + i) * out_step + head * width, out_step, s->half, count, width, seen, d);
+            }
+        }
+    }
+}
+
+static void backward_task(const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins,
+                          const void *out, const float *logs, const void *grad, void *grad_q, void *grad_k,
+                          void *grad_v, long row, long group, float *memory) {
+    const long length = s->length, width = s->width, d = up(width), share = s->heads / s->groups;
+    const long out_step = (long)s->heads * width, key_step = (long)s->groups * width;
+    const float scale = 1 / sqrtf(width);
+    for (long first = 0, end; first < length; first = end) {
+        end = document_end(begins, first, length);
+        const long size = end - first, l = up(size);
+        float *keys = memory, *turned_keys = keys + l * d, *turned_values = turned_keys + d * l;
+        float *to_keys = turned_values + d * l, *to_values = to_keys + l * d, *values = to_values + l * d;
+        float *weights = values + l * d, *scores = weights + QUERIES * l;
+        float *queries = scores + QUERIES * l, *grads = queries + QUERIES * d, *mine = grads + QUERIES * d;
+        take(k, row * s->k[0] + group * s->k[1] + first * s->k[2], s->k[2], s->half, size, width, 1, keys, d);
+        take(v, row * s->v[0] + group * s->v[1] + first * s->v[2], s->v[2], s->half, size, width, 1, values, d);
+        turn(keys, size, d, width, turned_keys, l);
+        turn(values, size, d, width, turned_values, l);
+        memset(to_keys, 0, 2 * l * d * sizeof(float));
+        for (long head = group * share; head < (group + 1) * share; head++)
+            for (long i = 0; i < size; i += QUERIES) {
+                const long count = size - i < QUERIES ? size - i : QUERIES, known = i + count, room = up(known);
+                const long token = first + i, out_at = (row * length + token) * out_step + head * width;
+                float delta[QUERIES];
+                take(out, out_at, out_step, s->half, count, width, 1, mine, d);
+                take(grad, row * s->grad[0] + head * s->grad[1] + token * s->grad[2], s->grad[2], s->half, count, width,
+                     1, grads, d);
+                for (long t = 0; t < count; t++) delta[t] = inner(mine + t * d, grads + t * d, d);
+                take(q, row * s->q[0] + head * s->q[1] + token * s->q[2], s->q[2], s->half, count, width, scale,
+                     queries, d);
+                multiply(count, room, width, queries, d, 1, turned_keys, l, weights, l, 0);
+                multiply(count, room, width, grads, d, 1, turned_values, l, scores, l, 0);
+                const float *log = logs + (row * s->heads + head) * length + token;
+                for (long t = 0; t < count; t++) {
+                    float *p = weights + t * l, *g = scores + t * l;
+                    exponentials(p, i + t + 1, room, log[t]);
+                    for (long j = 0; j < room; j += LANES)
+                        *(floats *)(g + j) = *(floats *)(p + j) * (*(floats *)(g + j) - delta[t]);
+                }
+                multiply(count, d, known, scores, l, 1, keys, d, mine, d, 0);
+                for (long e = 0; e < count * d; e++) mine[e] *= scale;
+                give(grad_q, out_at, out_step, s->half, count, width, mine, d);
+                multiply(known, d, count, scores, 1, l, queries, d, to_keys, d, 1); // queries carry the scale
+                multiply(known, d, count, weights, 1, l, grads, d, to_values, d, 1);
+            }
+        const long at = (row * length + first) * key_step + group * width;
+        give(grad_k, at, key_step, s->half, size, width, to_keys, d);
+        give(grad_v, at, key_step, s->half, size, width, to_values, d);
+    }
+}
+
+// ---- what is called; 0 when there is no memory ----
+
+// q (B, H, T, D), k and v (B, G, T, D), begins (B, T) -> out (B, T, H, D) and logs (B, H, T).
+__attribute__((visibility("default"))) int eyas_attend(const Shape *s, const void *q, const void *k, const void *v,
+                                                       const int32_t *begins, void *out, float *logs) {
+    int fine = 1;
+#pragma omp parallel num_threads(s->threads)
+    {
+        float *memory = calloc(room_needed(s->length, s->width, 0), sizeof(float));
+        if (!memory) fine = 0;
+#pragma omp for schedule(dynamic)
+        for (long task = 0; task < (long)s->batch * s->groups; task++)
+            if (memory)
+                forward_task(s, q, k, v, begins + task / s->groups * s->length, out, logs, task / s->groups,
+                             task % s->groups, memory);
+        free(memory);
+    }
+    return fine;
+}
+
+// grad (B, H, T, D) -> grad_q (B, T, H, D), grad_k and grad_v (B, T, G, D).
+__attribute__((visibility("default"))) int eyas_attend_back(
+    const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins, const void *out,
+    const float *logs, const void *grad, void *grad_q, void *grad_k, void *grad_v) {
+    int fine = 1;
+#pragma omp parallel num_threads(s->threads)
+    {
+        float *memory = calloc(room_needed(s->length, s->width, 1), sizeof(float));
+        if (!memory) fine = 0;
+#pragma omp for schedule(dynamic)
+        for (long task = 0; task < (long)s->batch * s->groups; task++)
+            if (memory)
+                backward_task(s, q, k, v, begins + task / s->groups * s->length, out, logs, grad, grad_q, grad_k,
+                              grad_v, task / s->groups, task % s->groups, memory);
+        free(memory);
+    }
+    return fine;
+}
