@@ -14,7 +14,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("text", "model"),
     ("store", "world", "data"),
     ("runtime", "train"),
-    ("compress", "scaling", "evals", "arena"),
+    ("compress", "evals", "scaling", "arena"),
     ("flywheel", "serve"),
     ("report", "life", "cli"),
 )

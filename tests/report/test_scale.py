@@ -1,15 +1,18 @@
 """The report's section on laws of scale: figures, the prediction before and after its run, a picture without power."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from eyas.cli.main import run
+from eyas.evals.intervals import wilson
 from eyas.report.data import load_report
 from eyas.report.page import render
 from eyas.scaling.law_file import read_law_file
+from eyas.scaling.memory import memory_file
 from tests.report.reading import read
 from tests.report.sample_life import write_life
 from tests.scaling.tables import grid, write
@@ -42,6 +45,22 @@ def test_what_the_predicted_run_reached_stands_beside_it(measured: Path) -> None
     write(measured / "scale" / "ahead.csv", {"arch": ["transformer"], "loss": [9.5]})
     text = read(render(load_report(measured))).text
     assert "It reached 9.500" in text and "outside the interval" in text and "eyas scale check" not in text
+
+
+def test_what_sets_networks_apart_is_told_beside_their_laws(measured: Path) -> None:
+    folder = measured / "scale"
+    n, d, loss = grid(noise=0.004)
+    twice = {"arch": ["transformer"] * len(n) + ["rnn"] * len(n), "multiplying": [*n, *n], "tokens": [*d, *d]}
+    table = str(write(folder / "runs.csv", twice | {"loss": [*loss, *loss]}))
+    assert run(["scale", "fit", table, "--data-set", "arch", "--bootstrap", "100", "-o", str(folder / "law.json")]) == 0
+    assert "second reading" not in read(render(load_report(measured))).text
+    for arch, hits in (("transformer", 32), ("rnn", 8)):
+        copied = {"8": wilson(40, 100).as_json(), "64": wilson(hits, 100).as_json()}
+        told = {"params": 1_200_000, "tokens": 3_000_000, "copied": copied}
+        memory_file(folder, arch).write_text(json.dumps(told))
+    text = read(render(load_report(measured))).text
+    assert "The transformer keeps most of its memory over the distance (80%), the rnn least (20%)" in text
+    assert "Copied at the second reading" in text and "32.0" in text
 
 
 def test_the_picture_is_an_image_not_markup(measured: Path) -> None:

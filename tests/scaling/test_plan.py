@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from eyas.errors import EyasError
-from eyas.scaling.plan import BUDGETS, LEAST_STEPS, LEVELS, REPEATED, Grid, Speed, branch_at, plan_grid, steps_trained
+from eyas.scaling.plan import (
+    BUDGETS,
+    LEAST_STEPS,
+    LEVELS,
+    REPEATED,
+    Grid,
+    Kind,
+    Speed,
+    branch_at,
+    plan_grids,
+    steps_trained,
+)
 
 BATCH = 4096
 LEAST = 2e5
@@ -17,7 +28,7 @@ def flops(size: str) -> float:
 
 
 def grid(minutes: float, most_steps: float = float("inf")) -> Grid:
-    return plan_grid("transformer", LEAST, flops, SPEED, 60 * minutes, 0, most_steps)
+    return plan_grids([Kind("transformer", flops, SPEED)], LEAST, 60 * minutes, 0, most_steps)[0]
 
 
 def spans(found: Grid) -> tuple[float, float]:
@@ -37,6 +48,14 @@ def test_more_minutes_span_more_up_to_two_decades_and_then_larger_sizes() -> Non
     assert 0.5 < spans(short)[0] < 1.5 < spans(long)[0] and spans(long)[1] > 1.5
     assert max(spans(endless)) < 2.1
     assert flops(endless.trainings[0].size) > 1.5 * flops(long.trainings[0].size)
+
+
+def test_several_kinds_span_alike_and_who_is_slow_gets_more_of_the_time() -> None:
+    slow = Speed(a_step=0.02, a_flop=12e-12, a_size=0.0)
+    quick, lagging = plan_grids([Kind("transformer", flops, SPEED), Kind("rnn", flops, slow)], LEAST, 3600, 0)
+    assert 0.85 * 3600 < quick.seconds + lagging.seconds <= 3600 and lagging.seconds > 2 * quick.seconds
+    assert [one.size for one in quick.trainings] == [one.size for one in lagging.trainings]
+    assert [one.steps for one in quick.trainings] == [one.steps for one in lagging.trainings]
 
 
 def test_sizes_share_a_ladder_of_budgets() -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from eyas.cli.main import run as eyas
+from eyas.cli.scale import print_grid
 from eyas.errors import EyasError
+from eyas.model.config import Arch
 from eyas.scaling import ground, train_grid
 from eyas.scaling.ground import Ground
+from eyas.scaling.memory import what_is_seen
 from eyas.scaling.plan import Grid, Plan, Speed, Training
 from eyas.scaling.predict import read_prediction
 from eyas.scaling.settings import GridConfig
@@ -110,7 +113,7 @@ def test_a_plan_longer_than_the_text_is_made_anew(config: GridConfig, tmp_path: 
     grid = Grid(arch="transformer", trainings=(long,), seconds=1, ahead=long, seconds_ahead=1)
     speeds = {"transformer": Speed(a_step=1e9, a_flop=0, a_size=0)}
     begun.keep(Plan(speeds=speeds, seconds=60, tokens=256_000_000, grids=(grid,)))
-    with pytest.raises(EyasError, match="the narrowest grid of this transformer"):
+    with pytest.raises(EyasError, match="the narrowest grid of transformer"):
         train_grid.run(begun.config)
 
 
@@ -141,3 +144,28 @@ def test_other_networks_have_a_ground_too(config: GridConfig, tmp_path: Path, ar
 def test_a_check_without_a_grid_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert eyas(["scale", "check", str(tmp_path)]) == 1
     assert "make one with eyas scale run" in capsys.readouterr().err
+
+
+def test_of_several_kinds_it_is_told_how_far_back_they_remember(
+    config: GridConfig, life: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds: list[Arch] = ["transformer", "rnn"]
+    asked = {"life": tmp_path / "life", "arch": kinds, "tokenizer": str(life / "scale" / "tokenizer")}
+    two = config.model_copy(update=asked)
+    grids = []
+    for arch in kinds:
+        trainings = tuple(
+            Training(name=f"{arch}-{size}-{seed}", arch=arch, size=size, seed=seed, steps=LENGTHS)
+            for seed, size in enumerate((SIZES[0], *SIZES))
+        )
+        grids.append(Grid(arch=arch, trainings=trainings, seconds=1, ahead=training("0.2m"), seconds_ahead=1))
+    speeds = {arch: Speed(a_step=0.01, a_flop=0, a_size=0) for arch in kinds}
+    Ground(two).keep(Plan(speeds=speeds, seconds=60, tokens=40_000, grids=tuple(grids)))
+    result = train_grid.run(two)
+    assert [one.arch for one in result.memories] == kinds and all(set(one.copied) == {8} for one in result.memories)
+    rows = read_rows(two.life / "scale" / "runs.csv")
+    for memory, row in zip(result.memories, (rows[11], rows[23]), strict=True):
+        assert (memory.arch, str(memory.params), str(memory.tokens)) == (row["arch"], row["multiplying"], row["tokens"])
+    print_grid(result, two.life)
+    assert what_is_seen(result.memories) in capsys.readouterr().out
+    assert not list((life / "scale").glob("memory-*"))  # a kind alone is compared with nothing

@@ -34,7 +34,8 @@ def test_a_paper_has_one_derivation_and_its_floor_is_the_log_of_its_probability(
         write(d, world)
 
     # The shortest of the first few: how long the search takes grows with the square of a paper's length.
-    few = sorted((paper for paper in papers if paper.kind == kind), key=lambda paper: len(paper.text))[:2]
+    few = sorted((paper for paper in papers if paper.kind == kind), key=lambda paper: len(paper.text))
+    few = few[: 1 if kind == "ledger" else 2]  # for the many ways of its amounts a ledger takes 20 seconds
     assert few
     for paper in few:
         count, bits = count_derivations(make, paper.text)

@@ -14,6 +14,7 @@ from eyas.progress import duration
 from eyas.scaling.bootstrap import Interval
 from eyas.scaling.measure import Fit, FitConfig, FitResult
 from eyas.scaling.measure import run as run_fit
+from eyas.scaling.memory import what_is_seen
 from eyas.scaling.predict import Outcome, PredictConfig, Prediction, reached
 from eyas.scaling.predict import run as run_predict
 from eyas.scaling.settings import CheckConfig, GridConfig
@@ -84,6 +85,8 @@ def print_grid(result: "GridResult", life: Path) -> None:
     click.echo(f"\n{result.rows} runs in {result.folder / 'runs.csv'}, this call took {duration(result.seconds)}")
     if math.isfinite(result.noise):
         click.echo(f"another seed changes the loss by {100 * result.noise:.2f} % (standard deviation)")
+    if seen := what_is_seen(result.memories):
+        click.echo(f"\n{seen}")
     for grid in result.plan.grids:
         click.echo()
         print_prediction(result.predictions[grid.arch], result.folder / f"prediction-{grid.arch}.json")
@@ -94,7 +97,10 @@ def print_grid(result: "GridResult", life: Path) -> None:
 
 
 def _grid_as_json(result: "GridResult") -> dict[str, Any]:
-    told = {name: getattr(result, name) for name in ("folder", "rows", "noise", "predictions", "seconds", "plan")}
+    told = {
+        name: getattr(result, name)
+        for name in ("folder", "rows", "noise", "predictions", "memories", "seconds", "plan")
+    }
     return told | {"fits": _as_json(result.fits.fits)}
 
 

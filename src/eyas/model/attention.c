@@ -1,9 +1,9 @@
 // Attention for training on a CPU, forwards and backwards: every document of a packed row by itself.
 //
-// A row of 512 tokens that holds four documents has a sixteenth of its square below four small diagonals; the rest is
-// never touched. Weights are not kept for the way back: the logarithm of each row's sum is enough to find them again
-// (Dao 2022, "FlashAttention"). Products are in fp32 whatever the type of what comes in. One task is all documents of
-// one row for one key head, so results do not depend on the number of threads.
+// Of the square of a row of 512 tokens that holds four documents an eighth matters; the rest is never touched. Weights
+// are not kept for the way back: the logarithm of each row's sum is enough to find them again (Dao 2022,
+// "FlashAttention"). Products are in fp32 whatever the type of what comes in. One task is all documents of one row for
+// one key head, so results do not depend on the number of threads.
 
 #include <math.h>
 #include <stdint.h>

@@ -7,6 +7,7 @@ from pathlib import Path
 from eyas.scaling.bootstrap import Interval, interval
 from eyas.scaling.law import NAMES
 from eyas.scaling.law_file import FittedLaw, read_law_file
+from eyas.scaling.memory import Memory, read_memories, what_is_seen
 from eyas.scaling.predict import Outcome, Prediction, held_against, reached, read_prediction
 from eyas.scaling.settings import FOLDER
 from eyas.scaling.table import COUNTINGS
@@ -28,6 +29,12 @@ class Scale:
 
     picture: str | None
     laws: list[MeasuredLaw]
+    memories: list[Memory]
+
+    @property
+    def seen(self) -> str:
+        """What sets the kinds of networks apart, in words."""
+        return what_is_seen(self.memories)
 
 
 def load_scale(life: Path) -> Scale | None:
@@ -42,6 +49,7 @@ def load_scale(life: Path) -> Scale | None:
     return Scale(
         picture and f"data:image/svg+xml;base64,{picture}",
         [_law(one, folder / f"prediction-{one.data_set}.json", losses.get(str(one.data_set))) for one in fits],
+        read_memories(folder, [str(one.data_set) for one in fits]),
     )
 
 

@@ -23,6 +23,7 @@ from eyas.model.config import Arch, ModelConfig
 from eyas.model.network import Network
 from eyas.progress import Progress
 from eyas.scaling.branching import train_lengths
+from eyas.scaling.memory import memory_file, remember
 from eyas.scaling.plan import EVALUATION, Plan, Training
 from eyas.scaling.settings import ARCH, FOLDER, GridConfig
 from eyas.scaling.table import COUNTINGS, FLOPS, LOSS, RUN, TOKENS, Row
@@ -159,8 +160,13 @@ class Ground:
         """Steps that see every document of `shards` at most once."""
         return int(PackedRows(shards.train, self.config.context, self.rows, self.config.seed).steps_per_epoch)
 
-    def train(self, training: Training, done: Collection[int], shards: Shards, compiled: bool) -> Iterator[Row]:
-        """Train `training` to those of its lengths that are not `done`, and give each run's row of the table."""
+    def train(
+        self, training: Training, done: Collection[int], shards: Shards, compiled: bool, memory: bool = False
+    ) -> Iterator[Row]:
+        """Train `training` to those of its lengths that are not `done`, and give each run's row of the table.
+
+        With `memory` the model of the longest is asked how far back it remembers.
+        """
         left = [steps for steps in training.steps if steps not in done]
         if not left:
             return
@@ -182,7 +188,10 @@ class Ground:
                 TOKENS: result.tokens, STEPS: steps, FLOPS: result.tokens * shape.flops_per_token(c.context),
                 LOSS: round(result.figures["val_bpb"], 6), SECONDS: round(result.seconds, 1),
             }  # fmt: skip
-            yield {name: str(value) for name, value in row.items()}
+            told = {name: str(value) for name, value in row.items()}
+            if memory and steps == training.steps[-1]:
+                remember(memory_file(self.folder, training.arch), told, model, self.tokenizer, shards)
+            yield told
 
     @property
     def plan(self) -> Plan | None:

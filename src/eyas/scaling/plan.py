@@ -7,7 +7,8 @@ least that trains soundly, and the ratio is the largest that the minutes pay for
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -100,41 +101,51 @@ def steps_trained(lengths: tuple[int, ...]) -> int:
     return branch_at(lengths[-1]) + sum(steps - branch_at(steps) + EVALUATION // 3 for steps in lengths)
 
 
-def plan_grid(
-    arch: Arch, least: float, flops: Callable[[str], float], speed: Speed, seconds: float, seed: int,
-    most_steps: float = float("inf"),
-) -> Grid:  # fmt: skip
-    """The widest grid of `arch` that trains in `seconds`, no run of it longer than `most_steps`.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network: the FLOPs of its step for a size such as "0.3m", and how fast it trains here."""
 
-    Sizes begin at `least` parameters; `flops` gives a step's FLOPs for a size such as "0.3m". Raises EyasError, and
-    says what would do, when even the narrowest grid takes longer or reads more.
+    arch: Arch
+    flops: Callable[[str], float]
+    speed: Speed
+
+
+def plan_grids(
+    kinds: Sequence[Kind], least: float, seconds: float, seed: int, most_steps: float = float("inf")
+) -> tuple[Grid, ...]:
+    """The widest grids of `kinds` that train in `seconds` together, no run of them longer than `most_steps`.
+
+    All span alike, so that their laws are of the same sizes and comparable budgets, and who is slow gets more of the
+    time. Sizes begin at `least` parameters. Raises EyasError, and says what would do, when even the narrowest take
+    longer or read more.
     """
-    flops = cache(flops)
+    counted = [replace(kind, flops=cache(kind.flops)) for kind in kinds]
 
     @cache
-    def grid(index: int) -> Grid | None:
-        return _grid(arch, least, flops, speed, NARROWEST + index * FINENESS, seed, most_steps)
+    def grids(index: int) -> tuple[Grid, ...] | None:
+        found = [_grid(kind, least, NARROWEST + index * FINENESS, seed, most_steps) for kind in counted]
+        whole = tuple(one for one in found if one is not None)
+        return whole if len(whole) == len(found) else None
 
     def cost(index: int) -> float:
-        found = grid(index)
-        return found.seconds if found is not None else float("inf")
+        found = grids(index)
+        return sum(one.seconds for one in found) if found is not None else float("inf")
 
     fitting = bisect_right(range(round((HIGHEST - NARROWEST) / FINENESS) + 1), seconds, key=cost)
-    narrowest, found = grid(0), grid(fitting - 1)
-    if narrowest is None:
+    if grids(0) is None:
         raise EyasError(f"--data holds {most_steps:,.0f} batches of text seen once, too few for a grid; give more")
-    if found is None or not fitting:
+    if not fitting or (found := grids(fitting - 1)) is None:
+        names = " and ".join(kind.arch for kind in kinds)
         raise EyasError(
-            f"--budget: the narrowest grid of this {arch} trains for {narrowest.seconds / 60:.1f} minutes here, and "
+            f"--budget: the narrowest grid of {names} trains for {cost(0) / 60:.1f} minutes here, and "
             f"{max(0.0, seconds) / 60:.1f} are left for it; give more minutes, or a smaller --vocab-size or --context"
         )
     return found
 
 
-def _grid(
-    arch: Arch, least: float, flops: Callable[[str], float], speed: Speed, decades: float, seed: int, most_steps: float
-) -> Grid | None:
+def _grid(kind: Kind, least: float, decades: float, seed: int, most_steps: float) -> Grid | None:
     """The grid whose axes span `decades`; None when too few of its lengths fit the data."""
+    arch, flops, speed = kind.arch, kind.flops, kind.speed
     ratio = 10 ** (min(decades, WIDEST) / (LEVELS - 1))
     up = 10 ** max(0.0, decades - WIDEST)
     sizes = [_size(least * up * ratio**level) for level in range(LEVELS)]

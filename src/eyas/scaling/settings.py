@@ -16,7 +16,7 @@ class GridConfig(StageConfig):
 
     life: Path = Field(description="Life to measure in; made where there is none.")
     data: list[str] = Field(min_length=1, description="A source of text, SRC[:weight]; may be repeated.")
-    budget: float = Field(gt=0, description="Minutes for everything; kinds of networks share them evenly.")
+    budget: float = Field(gt=0, description="Minutes for everything; several kinds of networks span alike in them.")
     arch: list[Arch] = Field(["transformer"], min_length=1, description="Kind of network; may be repeated.")
     tokenizer: str | None = Field(
         None, description="Folder to take (default: the life's base model, else one is learned)."

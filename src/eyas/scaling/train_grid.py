@@ -1,8 +1,8 @@
 """The stage `eyas scale run`: plan a grid for the minutes there are, train it, fit the law, predict a larger run.
 
 All of it lies in `LIFE/scale/`: settings, tokenizer, text, `plan.json`, a row of `runs.csv` for each run, `law.json`,
-and for each kind of network the prediction of a run of 8 times the compute. Killed at any moment, the same call goes
-on.
+for each kind of network the prediction of a run of 8 times the compute and, where there are several, how far back the
+largest run remembers. Killed at any moment, the same call goes on.
 """
 
 import math
@@ -19,7 +19,8 @@ from eyas.model.config import Arch
 from eyas.progress import Progress, duration
 from eyas.scaling import measure, predict
 from eyas.scaling.ground import STEPS, Ground
-from eyas.scaling.plan import Grid, Plan, Speed, plan_grid
+from eyas.scaling.memory import Memory, read_memories
+from eyas.scaling.plan import Grid, Kind, Plan, Speed, plan_grids
 from eyas.scaling.settings import ARCH, GridConfig
 from eyas.scaling.speed import measure_speed
 from eyas.scaling.table import COUNTINGS, LOSS, RUN, Row, read_rows, write_rows
@@ -42,6 +43,7 @@ class GridResult:
     fits: measure.FitResult
     noise: float
     predictions: dict[Arch, predict.Prediction]
+    memories: list[Memory]
     seconds: float
 
 
@@ -63,7 +65,8 @@ def run(config: GridConfig) -> GridResult:
             progress.say(_told(grid, ground.batch_tokens))
             for training in grid.trainings:
                 done = {int(row[STEPS]) for row in rows if row[RUN] == training.name}
-                for row in ground.train(training, done, shards, plan.speeds[grid.arch].compiles):
+                largest = len(plan.grids) > 1 and training is grid.trainings[-1]
+                for row in ground.train(training, done, shards, plan.speeds[grid.arch].compiles, memory=largest):
                     rows.append(row)
                     write_rows(table, rows)
                     progress.say(f"{row[RUN]}: {float(row[LOSS]):.4f} bits per byte after {int(row[STEPS]):,} steps")
@@ -74,7 +77,10 @@ def run(config: GridConfig) -> GridResult:
         measure.FitConfig(table=table, data_set=ARCH, out=law, seed=config.seed, floor=ground.entropy(shards))
     )
     predictions = {grid.arch: _predicted(ground, grid, law) for grid in plan.grids}
-    return GridResult(ground.folder, plan, len(rows), fits, noise(rows), predictions, time.monotonic() - started)
+    memories = read_memories(ground.folder, [grid.arch for grid in plan.grids])
+    return GridResult(
+        ground.folder, plan, len(rows), fits, noise(rows), predictions, memories, time.monotonic() - started
+    )
 
 
 def _first_plan(ground: Ground, started: float) -> Plan:
@@ -97,13 +103,8 @@ def _plan(
     ground: Ground, speeds: dict[Arch, Speed], seconds: float, most_steps: float = math.inf, tokens: int = 0
 ) -> Plan:
     """Plan grids that train in `seconds`, and keep the plan; `tokens` once they were read."""
-    grids = tuple(
-        plan_grid(
-            arch, ground.least, partial(ground.step_flops, arch), speed, seconds / len(speeds), ground.config.seed,
-            most_steps,
-        )
-        for arch, speed in speeds.items()
-    )  # fmt: skip
+    kinds = [Kind(arch, partial(ground.step_flops, arch), speed) for arch, speed in speeds.items()]
+    grids = plan_grids(kinds, ground.least, seconds, ground.config.seed, most_steps)
     plan = Plan(speeds=speeds, seconds=seconds, tokens=tokens, grids=grids)
     if not tokens:
         plan = plan.model_copy(update={"tokens": math.ceil(_SPARE * plan.longest * ground.batch_tokens)})
