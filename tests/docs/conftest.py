@@ -26,7 +26,7 @@ def raised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, f"eyas {' '.join(RAISE)}\n{done.stdout}\n{done.stderr}"
     world = World(0, 20)
-    (folder / "book.txt").write_text("\n\n".join(one.text for one in islice(documents(world), 150)), encoding="utf-8")
+    (folder / "book.txt").write_text("\n\n".join(one.text for one in islice(documents(world), 60)), encoding="utf-8")
     talks = (json.dumps({"messages": one.messages}) for one in islice(rows(world), 500))
     (folder / "rows.jsonl").write_text("\n".join(talks) + "\n", encoding="utf-8")
     (folder / "pairs.jsonl").write_text("".join(_pairs(world, 200)), encoding="utf-8")
