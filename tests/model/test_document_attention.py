@@ -1,6 +1,9 @@
 """Attention in C is the textbook's attention within documents, both ways, whatever the shapes, types and threads."""
 
+import platform
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,18 +55,17 @@ def textbook(doc_ids: Tensor) -> Callable[..., Tensor]:
 def test_it_is_attention_within_documents(lengths: list[int], heads: tuple[int, int], width: int, seed: int) -> None:
     row = torch.cat([torch.full((n,), i) for i, n in enumerate(lengths)])
     doc_ids = torch.stack([row, torch.zeros_like(row)])
-    given_ = inputs(doc_ids, *heads, width, seed)
-    pairs = zip(both_ways(ours(doc_ids), *given_), both_ways(textbook(doc_ids), *given_), NAMES, strict=True)
+    drawn = inputs(doc_ids, *heads, width, seed)
+    pairs = zip(both_ways(ours(doc_ids), *drawn), both_ways(textbook(doc_ids), *drawn), NAMES, strict=True)
     for found, wanted, name in pairs:
         torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}")
 
 
 def test_bf16_is_computed_in_fp32_and_rounded_once() -> None:
     doc_ids = torch.arange(200).div(90, rounding_mode="floor").expand(2, 200)
-    given_ = [x.bfloat16() for x in inputs(doc_ids, 2, 2, 64)]
-    found = both_ways(ours(doc_ids), *given_)
-    wanted = both_ways(textbook(doc_ids), *(x.float() for x in given_))
-    assert torch.equal(found[0], wanted[0].bfloat16()) or (found[0] - wanted[0]).abs().max() < 0.01
+    drawn = [x.bfloat16() for x in inputs(doc_ids, 2, 2, 64)]
+    found = both_ways(ours(doc_ids), *drawn)
+    wanted = both_ways(textbook(doc_ids), *(x.float() for x in drawn))
     for mine, exact in zip(found, wanted, strict=True):
         assert mine.dtype == torch.bfloat16
         torch.testing.assert_close(mine.float(), exact, atol=0.02, rtol=0.02)
@@ -132,3 +134,57 @@ def test_a_model_says_the_same_without_a_compiler(kind: torch.dtype, monkeypatch
     for with_it, without in zip(*results, strict=True):
         scale = float(without.abs().max())
         torch.testing.assert_close(with_it, without, atol=scale * (1e-5 if kind == torch.float32 else 0.05), rtol=0)
+
+
+HARNESS = """
+#include "attention.c"
+#include <stdio.h>
+
+int main(void) {
+    unsigned seed = 1;
+    for (int trial = 0; trial < 60; trial++) {
+        Shape s = {.threads = 1};
+        s.batch = 1 + rand_r(&seed) % 2, s.groups = 1 + rand_r(&seed) % 2, s.half = rand_r(&seed) % 2;
+        s.heads = s.groups * (1 + rand_r(&seed) % 2), s.length = 1 + rand_r(&seed) % 90;
+        s.width = 8 * (1 + rand_r(&seed) % 10) + rand_r(&seed) % 2;
+        const long row = (long)s.length * s.width, many = s.batch * s.heads * row, few = s.batch * s.groups * row;
+        s.q[0] = s.grad[0] = s.heads * row, s.k[0] = s.v[0] = s.groups * row;
+        s.q[1] = s.grad[1] = s.k[1] = s.v[1] = row, s.q[2] = s.grad[2] = s.k[2] = s.v[2] = s.width;
+        void *all[8];
+        for (int i = 0; i < 8; i++) all[i] = calloc(i < 4 ? many : few, s.half ? 2 : 4);
+        float *logs = malloc(s.batch * s.heads * s.length * sizeof(float));
+        int32_t *begins = calloc(s.batch * s.length, sizeof(int32_t));
+        for (long t = 0, at = 0; t < s.batch * s.length; t++) {
+            if (t % s.length == 0 || rand_r(&seed) % 20 == 0) at = t % s.length;
+            begins[t] = at;
+        }
+        if (!eyas_attend(&s, all[0], all[4], all[5], begins, all[1], logs)) return 1;
+        if (!eyas_attend_back(&s, all[0], all[4], all[5], begins, all[1], logs, all[2], all[3], all[6], all[7]))
+            return 2;
+        for (int i = 0; i < 8; i++) free(all[i]);
+        free(logs), free(begins);
+    }
+    puts("fine");
+}
+"""
+
+
+@pytest.mark.parametrize("march", ["native", "x86-64-v3"])
+def test_no_shape_makes_it_read_or_write_outside(march: str, tmp_path: Path) -> None:
+    if march != "native" and platform.machine() != "x86_64":
+        pytest.skip("of x86 alone")
+    (tmp_path / "harness.c").write_text(HARNESS)
+    sanitised = [
+        "cc",
+        "-std=gnu11",
+        "-O1",
+        f"-march={march}",
+        "-fsanitize=address,undefined",
+        f"-I{room.SOURCE.parent}",
+    ]
+    files = ["-o", str(tmp_path / "harness"), str(tmp_path / "harness.c"), "-lm"]
+    made = subprocess.run([*sanitised, *files], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no sanitizers for {march} here: {made.stderr[:200]}")
+    said = subprocess.run([str(tmp_path / "harness")], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (0, "fine\n"), said.stderr
