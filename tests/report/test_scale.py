@@ -59,7 +59,7 @@ def test_what_sets_networks_apart_is_told_beside_their_laws(measured: Path) -> N
         told = {"params": 1_200_000, "tokens": 3_000_000, "copied": copied}
         memory_file(folder, arch).write_text(json.dumps(told))
     text = read(render(load_report(measured))).text
-    assert "The transformer keeps most of its memory over the distance (80%), the rnn least (20%)" in text
+    assert "The transformer keeps most of its memory over the distance (80 %), the rnn least (20 %)" in text
     assert "Copied at the second reading" in text and "32.0" in text
 
 

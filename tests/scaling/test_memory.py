@@ -18,14 +18,14 @@ def memory(arch: str, **hits: int) -> Memory:
 def test_two_sentences_name_who_keeps_most_and_who_least() -> None:
     told = what_is_seen([memory("rnn", _8=10, _16=4, _64=1), memory("transformer", _8=40, _16=30, _64=20)])
     assert told.count(". ") == 1 and told.endswith(".")
-    assert "the rnn 10.0% of what stood 8 tokens back and 1.0% of what stood 64 back" in told
-    assert "The transformer keeps most of its memory over the distance (50%), the rnn least (10%)" in told
+    assert "for the rnn 10.0 % at 8 tokens' distance and 1.0 % at 64; for the transformer 40.0 % at 8" in told
+    assert "The transformer keeps most of its memory over the distance (50 %), the rnn least (10 %)" in told
     assert "an LSTM has one state" in told and "convolutions" not in told
 
 
 def test_one_kind_alone_is_compared_with_nothing_and_no_hit_is_no_division() -> None:
     assert what_is_seen([memory("rnn", _8=1)]) == what_is_seen([]) == ""
-    assert "(0%)" in what_is_seen([memory("rnn", _8=0, _16=0), memory("cnn", _8=4, _16=2)])
+    assert "(0 %)" in what_is_seen([memory("rnn", _8=0, _16=0), memory("cnn", _8=4, _16=2)])
 
 
 def test_what_was_written_is_read_and_damage_is_named(tmp_path: Path) -> None:

@@ -79,11 +79,11 @@ def what_is_seen(memories: Sequence[Memory]) -> str:
     """Two sentences; empty for fewer than two kinds of networks."""
     if len(memories) < 2:
         return ""
-    shares = "; ".join(
-        f"the {one.arch} {one.copied[min(one.copied)].value:.1%} of what stood {min(one.copied)} tokens back and "
-        f"{one.copied[max(one.copied)].value:.1%} of what stood {max(one.copied)} back"
-        for one in memories
-    )
+    shares = []
+    for one in memories:
+        near, far = min(one.copied), max(one.copied)
+        at_near, at_far = (_percent(one.copied[distance].value, 1) for distance in (near, far))
+        shares.append(f"for the {one.arch} {at_near} at {near} tokens' distance and {at_far} at {far}")
     order = sorted(memories, key=lambda one: one.kept, reverse=True)
     reach = {
         "transformer": "attention looks at every earlier token itself",
@@ -92,7 +92,12 @@ def what_is_seen(memories: Sequence[Memory]) -> str:
     }
     why = ", ".join(reach[one.arch] for one in memories if one.arch in reach)
     return (
-        f"Of the tokens of a text that is read twice, and was not guessed the first time, {shares} is right the second "
-        f"time. The {order[0].arch} keeps most of its memory over the distance ({order[0].kept:.0%}), the "
-        f"{order[-1].arch} least ({order[-1].kept:.0%}): {why}."
+        f"When a text is read twice, so much of what was wrong at the first reading is right at the second: "
+        f"{'; '.join(shares)}. "
+        f"The {order[0].arch} keeps most of its memory over the distance ({_percent(order[0].kept)}), the "
+        f"{order[-1].arch} least ({_percent(order[-1].kept)}): {why}."
     )
+
+
+def _percent(share: float, decimals: int = 0) -> str:
+    return f"{100 * share:.{decimals}f} %"
