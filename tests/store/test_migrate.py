@@ -3,6 +3,8 @@
 import multiprocessing
 import shutil
 import sqlite3
+import threading
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from sqlalchemy import create_engine, select
 from eyas.errors import EyasError
 from eyas.store import migrate
 from eyas.store.conversations import record
-from eyas.store.database import Store, open_url
+from eyas.store.database import Store, file_url, open_url
 from eyas.store.search import search
 from eyas.store.tables import Base, Conversation, Message
 from tests.store.turns import turn
@@ -130,6 +132,25 @@ def test_programs_that_open_a_new_store_together_all_can(url: str) -> None:
     with store.session() as session:
         record(session, turn("hi", "hello"))
     store.close()
+
+
+def test_a_new_store_waits_for_a_program_that_writes_to_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        soon = threading.Timer(0.3, other.rollback)
+        soon.start()
+        open_url(file_url(file)).close()
+        soon.join()
+
+
+def test_a_new_store_that_stays_locked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "BUSY_TIMEOUT", 0.1)
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(EyasError, match=r"new\.db cannot be opened: database is locked"):
+            open_url(file_url(file))
 
 
 def test_a_store_is_sqlite_that_any_program_reads(sqlite: Store, life: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from eyas.errors import EyasError
 from eyas.store.clean import dump_json
-from eyas.store.migrate import migrate
+from eyas.store.migrate import BUSY_TIMEOUT, migrate
 
 FILE_NAME = "eyas.db"
 VARIABLE = "EYAS_DB"
@@ -141,7 +141,7 @@ def write_lock(session: Session) -> None:
 def _sqlite_settings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Writers wait for each other, what is committed survives a killed program, what is deleted is overwritten."""
     cursor = connection.cursor()
-    settings = ("busy_timeout=30000", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
+    settings = (f"busy_timeout={BUSY_TIMEOUT * 1000:.0f}", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
     for setting in settings:
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()

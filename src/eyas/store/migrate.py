@@ -1,8 +1,11 @@
 """Bringing a store up to date with Alembic, from any earlier version."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import OperationalError
 
 from eyas.errors import EyasError
 
@@ -10,6 +13,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0003"
 _LOCK = 0x65796173
 """Any number, the same in every program: who holds it migrates, the others wait. ("eyas")"""
+BUSY_TIMEOUT = 30.0
+"""Seconds that a SQLite store waits for another program to be done with it."""
 
 
 def migrate(engine: Engine) -> None:
@@ -22,8 +27,8 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         version = _version(connection)
         if sqlite:
-            # Readers do not wait for the writer. The file remembers it; one that is no store stays as it is.
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            # Only after a look at the tables: a file that is no store stays as it is.
+            _write_ahead(connection)
         if version == HEAD:
             return
     with engine.connect() as connection:
@@ -40,6 +45,23 @@ def migrate(engine: Engine) -> None:
                 upgrade(connection)
         if sqlite:
             connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def _write_ahead(connection: Connection) -> None:
+    """Let readers not wait for the writer; the file remembers it. Raises OperationalError when it stays locked."""
+    patience = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError as error:
+            # A file that another program writes to before it keeps such a log refuses this at once: SQLite's own
+            # timeout does not hold here.
+            busy = isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorname == "SQLITE_BUSY"
+            if not busy or time.monotonic() > patience:
+                raise
+            connection.rollback()
+            time.sleep(0.02)
 
 
 def _version(connection: Connection) -> str | None:
