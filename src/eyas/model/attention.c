@@ -2,8 +2,9 @@
 //
 // Of the square of a row of 512 tokens that holds four documents an eighth matters; the rest is never touched. Weights
 // are not kept for the way back: the logarithm of each row's sum is enough to find them again (Dao 2022,
-// "FlashAttention"). Products are in fp32 whatever the type of what comes in. One task is all documents of one row for
-// one key head, so results do not depend on the number of threads.
+// "FlashAttention"). Queries and keys are normalised and turned to their positions as they are read, so nobody writes
+// them down in between. All is computed in fp32 whatever the type of what comes in. One task is all documents of one row
+// for one key head, so results do not depend on the number of threads.
 
 #include <math.h>
 #include <stdint.h>
@@ -21,8 +22,12 @@ typedef int32_t ints __attribute__((vector_size(LANES * 4), aligned(4), may_alia
 
 typedef struct {
     int32_t batch, heads, groups, length, width, half, threads; // half: 1 for bf16, 0 for fp32
-    int64_t q[3], k[3], v[3], grad[3];                          // elements from one row, head, token to the next
-} Shape;
+    float eps;
+    const void *qkv;        // (batch, length, heads + 2 groups, width): queries, keys, values
+    const float *norms;     // (2, width), of queries and keys; or none
+    const float *cos, *sin; // (length, width / 2)
+    const int32_t *begins;  // (batch, length): where the document of a token begins
+} Input;
 
 static inline long up(long n) { return (n + LANES - 1) / LANES * LANES; }
 
@@ -78,17 +83,16 @@ static void multiply(long m, long n, long depth, const float *a, long a_row, lon
 
 // ---- numbers in and out ----
 
-// `count` rows of `width` numbers, `step` elements apart, times `scale`, to rows of `room` floats that end in zeros.
-static void take(const void *from, long at, long step, int half, long count, long width, float scale, float *to,
-                 long room) {
+// `count` rows of `width` numbers, `step` elements apart, to rows of `room` floats that end in zeros.
+static void take(const void *from, long at, long step, int half, long count, long width, float *to, long room) {
     for (long t = 0; t < count; t++, at += step, to += room) {
         if (half)
             for (long d = 0; d < width; d++) {
                 union { uint32_t bits; float value; } one = {(uint32_t)((const uint16_t *)from)[at + d] << 16};
-                to[d] = one.value * scale;
+                to[d] = one.value;
             }
         else
-            for (long d = 0; d < width; d++) to[d] = ((const float *)from)[at + d] * scale;
+            memcpy(to, (const float *)from + at, width * sizeof(float));
         for (long d = width; d < room; d++) to[d] = 0;
     }
 }
@@ -174,6 +178,52 @@ static float inner(const float *x, const float *y, long room) {
     return added(sums);
 }
 
+// ---- queries and keys on their way in, and their gradients on the way back ----
+
+static inline float inverse_rms(const Input *in, const float *row, long d) {
+    return 1 / sqrtf(inner(row, row, d) / in->width + in->eps);
+}
+
+// Rows of tokens from `first` on: normalised where there is a `norm`, turned to their positions, times `scale`.
+static void prepare(const Input *in, const float *norm, long first, long count, float scale, float *restrict rows,
+                    long d) {
+    const long pairs = in->width / 2;
+    for (long t = 0; t < count; t++, rows += d) {
+        const float *cos = in->cos + (first + t) * pairs, *sin = in->sin + (first + t) * pairs;
+        if (norm) {
+            const float inverse = inverse_rms(in, rows, d);
+            for (long j = 0; j < in->width; j++) rows[j] *= inverse * norm[j];
+        }
+        for (long j = 0; j < pairs; j++) {
+            const float left = rows[j], right = rows[j + pairs];
+            rows[j] = (left * cos[j] - right * sin[j]) * scale;
+            rows[j + pairs] = (right * cos[j] + left * sin[j]) * scale;
+        }
+    }
+}
+
+// `grads` by prepared rows become those by `rows`, as they were read; those by the norm are added to `by_norm`.
+static void go_back(const Input *in, const float *norm, long first, long count, float scale,
+                    const float *restrict rows, float *restrict grads, long d, float *restrict by_norm) {
+    const long pairs = in->width / 2;
+    for (long t = 0; t < count; t++, rows += d, grads += d) {
+        const float *cos = in->cos + (first + t) * pairs, *sin = in->sin + (first + t) * pairs;
+        for (long j = 0; j < pairs; j++) {
+            const float left = grads[j], right = grads[j + pairs];
+            grads[j] = (left * cos[j] + right * sin[j]) * scale;
+            grads[j + pairs] = (right * cos[j] - left * sin[j]) * scale;
+        }
+        if (!norm) continue;
+        const float inverse = inverse_rms(in, rows, d);
+        for (long j = 0; j < in->width; j++) {
+            by_norm[j] += grads[j] * rows[j] * inverse;
+            grads[j] *= norm[j];
+        }
+        const float share = inner(grads, rows, d) * inverse * inverse / in->width;
+        for (long j = 0; j < in->width; j++) grads[j] = inverse * (grads[j] - rows[j] * share);
+    }
+}
+
 // ---- a task: the documents of one row, for one key head and the query heads that share it ----
 
 // The end of the document that begins at `first`; begins[t] is where the document of token t begins.
@@ -183,30 +233,42 @@ static long document_end(const int32_t *begins, long first, long length) {
     return end;
 }
 
+static inline long token_step(const Input *in) { return (in->heads + 2L * in->groups) * in->width; }
+
+// Where a head of a token stands: query heads first, then those of keys, then those of values.
+static inline long place(const Input *in, long row, long token, long head) {
+    return (row * in->length + token) * token_step(in) + head * in->width;
+}
+
+static void take_heads(const Input *in, long row, long token, long head, long count, float *to, long d) {
+    take(in->qkv, place(in, row, token, head), token_step(in), in->half, count, in->width, to, d);
+}
+
 static long room_needed(long length, long width, int back) {
     const long l = up(length), d = up(width);
     return (back ? 6 : 2) * l * d + 2 * QUERIES * l + 3 * QUERIES * d;
 }
 
-static void forward_task(const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins, void *out,
-                         float *logs, long row, long group, float *memory) {
-    const long length = s->length, width = s->width, d = up(width), share = s->heads / s->groups;
-    const long out_step = (long)s->heads * width;
-    const float scale = 1 / sqrtf(width);
+static void forward_task(const Input *in, void *out, float *logs, long row, long group, float *memory) {
+    const long length = in->length, width = in->width, d = up(width), share = in->heads / in->groups;
+    const long out_step = (long)in->heads * width;
+    const float scale = 1 / sqrtf(width), *k_norm = in->norms ? in->norms + width : NULL;
+    const int32_t *begins = in->begins + row * length;
     for (long first = 0, end; first < length; first = end) {
         end = document_end(begins, first, length);
         const long size = end - first, l = up(size);
         float *turned = memory, *values = turned + d * l, *weights = values + l * d;
         float *queries = weights + QUERIES * l, *seen = queries + QUERIES * d;
-        take(k, row * s->k[0] + group * s->k[1] + first * s->k[2], s->k[2], s->half, size, width, 1, values, d);
+        take_heads(in, row, first, in->heads + group, size, values, d);
+        prepare(in, k_norm, first, size, 1, values, d);
         turn(values, size, d, width, turned, l);
-        take(v, row * s->v[0] + group * s->v[1] + first * s->v[2], s->v[2], s->half, size, width, 1, values, d);
+        take_heads(in, row, first, in->heads + in->groups + group, size, values, d);
         for (long head = group * share; head < (group + 1) * share; head++) {
-            float *log = logs + (row * s->heads + head) * length + first;
+            float *log = logs + (row * in->heads + head) * length + first;
             for (long i = 0; i < size; i += QUERIES) {
                 const long count = size - i < QUERIES ? size - i : QUERIES, keys = i + count, room = up(keys);
-                const long at = row * s->q[0] + head * s->q[1] + (first + i) * s->q[2];
-                take(q, at, s->q[2], s->half, count, width, scale, queries, d);
+                take_heads(in, row, first + i, head, count, queries, d);
+                prepare(in, in->norms, first + i, count, scale, queries, d);
                 multiply(count, room, width, queries, d, 1, turned, l, weights, l, 0);
                 for (long t = 0; t < count; t++) {
                     float *mine = weights + t * l, top = largest(mine, i + t + 1, room);
@@ -216,18 +278,19 @@ static void forward_task(const Shape *s, const void *q, const void *k, const voi
                     log[i + t] = top + logf(log[i + t]);
                 }
                 multiply(count, d, keys, weights, l, 1, values, d, seen, d, 0);
-                give(out, (row * length + first + i) * out_step + head * width, out_step, s->half, count, width, seen, d);
+                give(out, (row * length + first + i) * out_step + head * width, out_step, in->half, count, width, seen,
+                     d);
             }
         }
     }
 }
 
-static void backward_task(const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins,
-                          const void *out, const float *logs, const void *grad, void *grad_q, void *grad_k,
-                          void *grad_v, long row, long group, float *memory) {
-    const long length = s->length, width = s->width, d = up(width), share = s->heads / s->groups;
-    const long out_step = (long)s->heads * width, key_step = (long)s->groups * width;
-    const float scale = 1 / sqrtf(width);
+static void backward_task(const Input *in, const void *out, const float *logs, const void *grad, void *grad_qkv,
+                          float *grad_norms, long row, long group, float *memory) {
+    const long length = in->length, width = in->width, d = up(width), share = in->heads / in->groups;
+    const long out_step = (long)in->heads * width, step = token_step(in);
+    const float scale = 1 / sqrtf(width), *k_norm = in->norms ? in->norms + width : NULL;
+    const int32_t *begins = in->begins + row * length;
     for (long first = 0, end; first < length; first = end) {
         end = document_end(begins, first, length);
         const long size = end - first, l = up(size);
@@ -235,8 +298,9 @@ static void backward_task(const Shape *s, const void *q, const void *k, const vo
         float *to_keys = turned_values + d * l, *to_values = to_keys + l * d, *values = to_values + l * d;
         float *weights = values + l * d, *scores = weights + QUERIES * l;
         float *queries = scores + QUERIES * l, *grads = queries + QUERIES * d, *mine = grads + QUERIES * d;
-        take(k, row * s->k[0] + group * s->k[1] + first * s->k[2], s->k[2], s->half, size, width, 1, keys, d);
-        take(v, row * s->v[0] + group * s->v[1] + first * s->v[2], s->v[2], s->half, size, width, 1, values, d);
+        take_heads(in, row, first, in->heads + group, size, keys, d);
+        prepare(in, k_norm, first, size, 1, keys, d);
+        take_heads(in, row, first, in->heads + in->groups + group, size, values, d);
         turn(keys, size, d, width, turned_keys, l);
         turn(values, size, d, width, turned_values, l);
         memset(to_keys, 0, 2 * l * d * sizeof(float));
@@ -245,15 +309,14 @@ static void backward_task(const Shape *s, const void *q, const void *k, const vo
                 const long count = size - i < QUERIES ? size - i : QUERIES, known = i + count, room = up(known);
                 const long token = first + i, out_at = (row * length + token) * out_step + head * width;
                 float delta[QUERIES];
-                take(out, out_at, out_step, s->half, count, width, 1, mine, d);
-                take(grad, row * s->grad[0] + head * s->grad[1] + token * s->grad[2], s->grad[2], s->half, count, width,
-                     1, grads, d);
+                take(out, out_at, out_step, in->half, count, width, mine, d);
+                take(grad, out_at, out_step, in->half, count, width, grads, d);
                 for (long t = 0; t < count; t++) delta[t] = inner(mine + t * d, grads + t * d, d);
-                take(q, row * s->q[0] + head * s->q[1] + token * s->q[2], s->q[2], s->half, count, width, scale,
-                     queries, d);
+                take_heads(in, row, token, head, count, queries, d);
+                prepare(in, in->norms, token, count, scale, queries, d);
                 multiply(count, room, width, queries, d, 1, turned_keys, l, weights, l, 0);
                 multiply(count, room, width, grads, d, 1, turned_values, l, scores, l, 0);
-                const float *log = logs + (row * s->heads + head) * length + token;
+                const float *log = logs + (row * in->heads + head) * length + token;
                 for (long t = 0; t < count; t++) {
                     float *p = weights + t * l, *g = scores + t * l;
                     exponentials(p, i + t + 1, room, log[t]);
@@ -261,51 +324,50 @@ static void backward_task(const Shape *s, const void *q, const void *k, const vo
                         *(floats *)(g + j) = *(floats *)(p + j) * (*(floats *)(g + j) - delta[t]);
                 }
                 multiply(count, d, known, scores, l, 1, keys, d, mine, d, 0);
-                for (long e = 0; e < count * d; e++) mine[e] *= scale;
-                give(grad_q, out_at, out_step, s->half, count, width, mine, d);
                 multiply(known, d, count, scores, 1, l, queries, d, to_keys, d, 1); // queries carry the scale
                 multiply(known, d, count, weights, 1, l, grads, d, to_values, d, 1);
+                take_heads(in, row, token, head, count, queries, d);
+                go_back(in, in->norms, token, count, scale, queries, mine, d, grad_norms);
+                give(grad_qkv, place(in, row, token, head), step, in->half, count, width, mine, d);
             }
-        const long at = (row * length + first) * key_step + group * width;
-        give(grad_k, at, key_step, s->half, size, width, to_keys, d);
-        give(grad_v, at, key_step, s->half, size, width, to_values, d);
+        take_heads(in, row, first, in->heads + group, size, keys, d);
+        go_back(in, k_norm, first, size, 1, keys, to_keys, d, grad_norms + width);
+        give(grad_qkv, place(in, row, first, in->heads + group), step, in->half, size, width, to_keys, d);
+        give(grad_qkv, place(in, row, first, in->heads + in->groups + group), step, in->half, size, width, to_values, d);
     }
 }
 
 // ---- what is called; 0 when there is no memory ----
 
-// q (B, H, T, D), k and v (B, G, T, D), begins (B, T) -> out (B, T, H, D) and logs (B, H, T).
-__attribute__((visibility("default"))) int eyas_attend(const Shape *s, const void *q, const void *k, const void *v,
-                                                       const int32_t *begins, void *out, float *logs) {
+// -> out (batch, length, heads, width) and logs (batch, heads, length).
+__attribute__((visibility("default"))) int eyas_attend(const Input *in, void *out, float *logs) {
     int fine = 1;
-#pragma omp parallel num_threads(s->threads)
+#pragma omp parallel num_threads(in->threads)
     {
-        float *memory = calloc(room_needed(s->length, s->width, 0), sizeof(float));
+        float *memory = calloc(room_needed(in->length, in->width, 0), sizeof(float));
         if (!memory) fine = 0;
 #pragma omp for schedule(dynamic)
-        for (long task = 0; task < (long)s->batch * s->groups; task++)
-            if (memory)
-                forward_task(s, q, k, v, begins + task / s->groups * s->length, out, logs, task / s->groups,
-                             task % s->groups, memory);
+        for (long task = 0; task < (long)in->batch * in->groups; task++)
+            if (memory) forward_task(in, out, logs, task / in->groups, task % in->groups, memory);
         free(memory);
     }
     return fine;
 }
 
-// grad (B, H, T, D) -> grad_q (B, T, H, D), grad_k and grad_v (B, T, G, D).
-__attribute__((visibility("default"))) int eyas_attend_back(
-    const Shape *s, const void *q, const void *k, const void *v, const int32_t *begins, const void *out,
-    const float *logs, const void *grad, void *grad_q, void *grad_k, void *grad_v) {
+// grad (as out) -> grad_qkv (as qkv), and the shares of each task in those by the norms (batch, groups, 2, width), which
+// are zeros when this is called.
+__attribute__((visibility("default"))) int eyas_attend_back(const Input *in, const void *out, const float *logs,
+                                                            const void *grad, void *grad_qkv, float *grad_norms) {
     int fine = 1;
-#pragma omp parallel num_threads(s->threads)
+#pragma omp parallel num_threads(in->threads)
     {
-        float *memory = calloc(room_needed(s->length, s->width, 1), sizeof(float));
+        float *memory = calloc(room_needed(in->length, in->width, 1), sizeof(float));
         if (!memory) fine = 0;
 #pragma omp for schedule(dynamic)
-        for (long task = 0; task < (long)s->batch * s->groups; task++)
+        for (long task = 0; task < (long)in->batch * in->groups; task++)
             if (memory)
-                backward_task(s, q, k, v, begins + task / s->groups * s->length, out, logs, grad, grad_q, grad_k,
-                              grad_v, task / s->groups, task % s->groups, memory);
+                backward_task(in, out, logs, grad, grad_qkv, grad_norms + task * 2 * in->width, task / in->groups,
+                              task % in->groups, memory);
         free(memory);
     }
     return fine;

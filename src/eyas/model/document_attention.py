@@ -1,6 +1,7 @@
 """Attention over packed documents on a CPU, by `attention.c`, as an operation of PyTorch with its gradient.
 
-Shapes: B rows, H heads, G key heads that query heads share, T tokens, D head size.
+It begins where the product that makes queries, keys and values ends: their norms and rotary positions are part of it.
+Shapes: B rows, T tokens, H heads, G key heads that query heads share, D head size.
 """
 
 import ctypes
@@ -19,12 +20,13 @@ SOURCE = Path(__file__).with_name("attention.c")
 TYPES = (torch.float32, torch.bfloat16)
 
 
-class _Shape(ctypes.Structure):
-    """What is computed, as `attention.c` declares it."""
+class _Input(ctypes.Structure):
+    """What attention is computed of, as `attention.c` declares it."""
 
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("batch", "heads", "groups", "length", "width", "half", "threads")),
-        *((name, ctypes.c_int64 * 3) for name in ("q", "k", "v", "grad")),
+        ("eps", ctypes.c_float),
+        *((name, ctypes.c_void_p) for name in ("qkv", "norms", "cos", "sin", "begins")),
     )
 
 
@@ -43,82 +45,89 @@ def document_begins(doc_ids: Tensor) -> Tensor:
     return (places - document_positions(doc_ids)).to(torch.int32)
 
 
-def document_attention(q: Tensor, k: Tensor, v: Tensor, begins: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(D)) v over the tokens from begins[b, t] to t.
+def document_attention(
+    qkv: Tensor, norms: Tensor | None, cos: Tensor, sin: Tensor, begins: Tensor, heads: int, eps: float
+) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v over the tokens from begins[b, t] to t, with q and k normalised and rotated.
 
-    q (B, H, T, D), k and v (B, G, T, D), all bf16 or all fp32; begins (B, T) int32 -> (B, H, T, D). Sums are in fp32.
+    qkv (B, T, (H + 2 G) D): queries, keys, values, bf16 or fp32; norms (2, D) fp32: the weights of the RMSNorms of
+    queries and keys, None for none; cos, sin (T, D / 2) fp32; begins (B, T) int32 -> (B, T, H D) of the type of qkv.
+    Raises EyasError when there is no memory for it.
     """
-    out: Tensor = _attend(q, k, v, begins)[0]
-    return out.transpose(1, 2)
+    out: Tensor = _attend(qkv, norms, cos, sin, begins, heads, eps)[0]
+    return out
 
 
 @torch.library.custom_op("eyas::attend", mutates_args=())
-def _attend(q: Tensor, k: Tensor, v: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-    """The outputs (B, T, H, D), and log sum exp of each row of scores (B, H, T) fp32."""
-    q, k, v = _rows(q), _rows(k), _rows(v)
-    out, logs = _results(q)
-    _call("eyas_attend", _shape(q, k, v, q), q, k, v, begins.contiguous(), out, logs)
+def _attend(
+    qkv: Tensor, norms: Tensor | None, cos: Tensor, sin: Tensor, begins: Tensor, heads: int, eps: float
+) -> tuple[Tensor, Tensor]:
+    """The outputs (B, T, H D), and log sum exp of each row of scores (B, H, T) fp32."""
+    out, logs = _results(qkv, cos, heads)
+    _call("eyas_attend", (qkv, norms, cos, sin, begins), heads, eps, out, logs)
     return out, logs
 
 
 @_attend.register_fake
-def _(q: Tensor, k: Tensor, v: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-    return _results(q)
+def _(
+    qkv: Tensor, norms: Tensor | None, cos: Tensor, sin: Tensor, begins: Tensor, heads: int, eps: float
+) -> tuple[Tensor, Tensor]:
+    return _results(qkv, cos, heads)
 
 
 @torch.library.custom_op("eyas::attend_back", mutates_args=())
 def _attend_back(
-    q: Tensor, k: Tensor, v: Tensor, begins: Tensor, out: Tensor, logs: Tensor, grad: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients by q (B, T, H, D), k and v (B, T, G, D), where the one by `out` is `grad` (B, T, H, D)."""
-    q, k, v, grad = _rows(q), _rows(k), _rows(v), _rows(grad.transpose(1, 2))
-    found = _gradients(q, k)
-    _call("eyas_attend_back", _shape(q, k, v, grad), q, k, v, begins.contiguous(), out, logs, grad, *found)
-    return found
+    qkv: Tensor, norms: Tensor | None, cos: Tensor, sin: Tensor, begins: Tensor, out: Tensor, logs: Tensor,
+    grad: Tensor, heads: int, eps: float,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Gradients by qkv and by the norms (2, D), where the one by `out` is `grad` (B, T, H D)."""
+    width = 2 * cos.shape[1]
+    by_qkv, by_norms = qkv.new_empty(qkv.shape), cos.new_zeros(qkv.shape[0] * _groups(qkv, cos, heads), 2, width)
+    _call(
+        "eyas_attend_back", (qkv, norms, cos, sin, begins), heads, eps, out, logs, grad.contiguous(), by_qkv, by_norms
+    )
+    return by_qkv, by_norms.sum(0)
 
 
 @_attend_back.register_fake
 def _(
-    q: Tensor, k: Tensor, v: Tensor, begins: Tensor, out: Tensor, logs: Tensor, grad: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _gradients(q, k)
+    qkv: Tensor, norms: Tensor | None, cos: Tensor, sin: Tensor, begins: Tensor, out: Tensor, logs: Tensor,
+    grad: Tensor, heads: int, eps: float,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    return qkv.new_empty(qkv.shape), cos.new_empty(2, 2 * cos.shape[1])
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*inputs, *output)
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    *tensors, ctx.heads, ctx.eps = inputs
+    ctx.save_for_backward(*tensors, *output)
 
 
 def _back(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    return *(one.transpose(1, 2) for one in _attend_back(*ctx.saved_tensors, grad)), None
+    by_qkv, by_norms = _attend_back(*ctx.saved_tensors, grad, ctx.heads, ctx.eps)
+    return by_qkv, by_norms if ctx.needs_input_grad[1] else None, None, None, None, None, None
 
 
 _attend.register_autograd(_back, setup_context=_keep)
 
 
-def _results(q: Tensor) -> tuple[Tensor, Tensor]:
-    batch, heads, length, width = q.shape
-    return q.new_empty(batch, length, heads, width), q.new_empty(batch, heads, length, dtype=torch.float32)
+def _results(qkv: Tensor, cos: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    batch, length, _ = qkv.shape
+    return qkv.new_empty(batch, length, heads * 2 * cos.shape[1]), cos.new_empty(batch, heads, length)
 
 
-def _gradients(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Room for the gradients by q, k and v, token by token."""
-    by_q, by_k, by_v = (one.new_empty(one.transpose(1, 2).shape) for one in (q, k, k))
-    return by_q, by_k, by_v
+def _groups(qkv: Tensor, cos: Tensor, heads: int) -> int:
+    return (qkv.shape[2] // (2 * cos.shape[1]) - heads) // 2
 
 
-def _rows(x: Tensor) -> Tensor:
-    """`x` with the numbers of a head beside one another."""
-    return x if x.stride(-1) == 1 else x.contiguous()
-
-
-def _shape(q: Tensor, k: Tensor, v: Tensor, grad: Tensor) -> _Shape:
-    sizes = q.shape[0], q.shape[1], k.shape[1], q.shape[2], q.shape[3]
-    steps = ((ctypes.c_int64 * 3)(*x.stride()[:3]) for x in (q, k, v, grad))
-    return _Shape(*sizes, int(q.dtype == torch.bfloat16), torch.get_num_threads(), *steps)
-
-
-def _call(name: str, shape: _Shape, *tensors: Tensor) -> None:
+def _call(name: str, inputs: tuple[Tensor | None, ...], heads: int, eps: float, *rest: Tensor) -> None:
     library = kernels()
     assert library is not None, "asked for without a compiler"
-    if not getattr(library, name)(ctypes.byref(shape), *(ctypes.c_void_p(x.data_ptr()) for x in tensors)):
+    kept = [x if x is None else x.contiguous() for x in inputs]  # alive until the call is over
+    qkv, _, cos, *_ = kept
+    assert qkv is not None and cos is not None
+    sizes = qkv.shape[0], heads, _groups(qkv, cos, heads), qkv.shape[1], 2 * cos.shape[1]
+    half, threads = int(qkv.dtype == torch.bfloat16), torch.get_num_threads()
+    pointers = (None if x is None else x.data_ptr() for x in kept)
+    given = _Input(*sizes, half, threads, eps, *pointers)
+    if not getattr(library, name)(ctypes.byref(given), *(ctypes.c_void_p(x.data_ptr()) for x in rest)):
         raise EyasError("there is no memory for attention; use a smaller --batch-size")

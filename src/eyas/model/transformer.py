@@ -32,17 +32,14 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention of q (B, H, T, D) over k, v (B, K, S, D); `mask` (B or 1, 1, T, S) is added to the scores.
 
-    Or `mask` tells where the document of each token begins (B, T), int32, and attention is computed by our own code. On
-    other devices than the CPU it is bool, which their kernel takes as well, and None for causal. Else the softmax is
-    spelled out: PyTorch's fused CPU kernel took 47 % of a training step and this a third of it.
+    On other devices than the CPU it is bool, which their kernel takes as well, and None for causal. On the CPU the
+    softmax is spelled out: PyTorch's fused kernel took 47 % of a training step and this a third of it.
     """
     groups = q.shape[1] // k.shape[1]
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=groups > 1)
     batch, heads, length, width = q.shape
     assert mask is not None
-    if mask.dtype == torch.int32:
-        return document_attention(q, k, v, mask)
     if groups == 1 and k.shape[2] == length and q.requires_grad:
         return causal_attention(q, k, v, mask)
     if groups > 1:  # the query heads that share a key head become more queries of that head: no copies of k and v
@@ -77,14 +74,25 @@ class AttentionBlock(Block):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: LayerCache | None = None
     ) -> Tensor:
+        """`mask` is what `attend` takes, or begins (B, T) int32: attention is then computed by our own code."""
         batch, length, _ = x.shape
-        heads = self.qkv(self.attn_norm(x)).view(batch, length, -1, self.head_dim).transpose(1, 2)
+        fused = self.qkv(self.attn_norm(x))
+        if mask is not None and mask.dtype == torch.int32:
+            seen = document_attention(fused, self._norms(), cos[0, 0], sin[0, 0], mask, self.n_head, self.attn_norm.eps)
+            return self.feed(x + self.out(seen))
+        heads = fused.view(batch, length, -1, self.head_dim).transpose(1, 2)
         q, k, v = heads.split((self.n_head, self.n_kv_head, self.n_kv_head), dim=1)
         q, k = rotate(self.q_norm(q), cos, sin).to(v.dtype), rotate(self.k_norm(k), cos, sin).to(v.dtype)
         if cache is not None:
             k, v = cache.append(k, v)
         seen = attend(q, k, v, mask).transpose(1, 2).reshape(batch, length, -1)
         return self.feed(x + self.out(seen))
+
+    def _norms(self) -> Tensor | None:
+        """The weights of the norms of queries and keys (2, head_dim) fp32, where there are such norms."""
+        if isinstance(self.q_norm, RMSNorm) and isinstance(self.k_norm, RMSNorm):
+            return torch.stack((self.q_norm.weight, self.k_norm.weight)).float()
+        return None
 
     def init_weights(self, normal: Callable[[Tensor, float], None]) -> None:
         normal(self.qkv.weight, self.qkv.in_features**-0.5)

@@ -34,8 +34,9 @@ def region(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
-    """While open, repeated blocks of `model` and every `region` run compiled; nothing is left behind."""
-    blocks = repeated_blocks(model) if enabled else []
+    """While open, repeated blocks of `model`, its last norm and every `region` run compiled; nothing is left behind."""
+    norms = [norm for norm in (getattr(model, "norm", None),) if isinstance(norm, nn.Module)]
+    blocks = repeated_blocks(model) + norms if enabled else []
     for block in blocks:
         # An instance attribute, so that deleting it brings the class's own forward back.
         setattr(block, "forward", torch.compile(block.forward, dynamic=False))  # noqa: B010
