@@ -160,10 +160,13 @@ static void exponentials(float *scores, long seen, long room, float top) {
     for (long j = seen; j < room; j++) scores[j] = 0;
 }
 
+// By halves: one lane after the other is a chain of sixteen sums, each waiting for the one before.
 static inline float added(floats x) {
-    float sum = 0;
-    for (int i = 0; i < LANES; i++) sum += x[i];
-    return sum;
+    typedef float four __attribute__((vector_size(16)));
+    const union { floats all; four part[LANES / 4]; } halves = {x};
+    four sum = halves.part[0] + halves.part[1];
+    if (LANES == 16) sum += halves.part[LANES / 4 - 2] + halves.part[LANES / 4 - 1];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static float total(const float *x, long room) {
@@ -184,25 +187,24 @@ static inline float inverse_rms(const Input *in, const float *row, long d) {
     return 1 / sqrtf(inner(row, row, d) / in->width + in->eps);
 }
 
-// Rows of tokens from `first` on: normalised where there is a `norm`, turned to their positions, times `scale`.
-static void prepare(const Input *in, const float *norm, long first, long count, float scale, float *restrict rows,
-                    long d) {
+// `rows` of tokens from `first` on: normalised where there is a `norm`, turned to their positions, times `scale`.
+static void prepare(const Input *in, const float *norm, long first, long count, float scale,
+                    const float *restrict rows, float *restrict to, long d) {
     const long pairs = in->width / 2;
-    for (long t = 0; t < count; t++, rows += d) {
+    for (long t = 0; t < count; t++, rows += d, to += d) {
         const float *cos = in->cos + (first + t) * pairs, *sin = in->sin + (first + t) * pairs;
-        if (norm) {
-            const float inverse = inverse_rms(in, rows, d);
-            for (long j = 0; j < in->width; j++) rows[j] *= inverse * norm[j];
-        }
+        const float factor = norm ? inverse_rms(in, rows, d) * scale : scale;
         for (long j = 0; j < pairs; j++) {
-            const float left = rows[j], right = rows[j + pairs];
-            rows[j] = (left * cos[j] - right * sin[j]) * scale;
-            rows[j + pairs] = (right * cos[j] + left * sin[j]) * scale;
+            const float left = rows[j] * factor * (norm ? norm[j] : 1);
+            const float right = rows[j + pairs] * factor * (norm ? norm[j + pairs] : 1);
+            to[j] = left * cos[j] - right * sin[j];
+            to[j + pairs] = right * cos[j] + left * sin[j];
         }
+        for (long j = 2 * pairs; j < d; j++) to[j] = 0;
     }
 }
 
-// `grads` by prepared rows become those by `rows`, as they were read; those by the norm are added to `by_norm`.
+// `grads` by prepared rows become those by `rows`; those by the norm are added to `by_norm`.
 static void go_back(const Input *in, const float *norm, long first, long count, float scale,
                     const float *restrict rows, float *restrict grads, long d, float *restrict by_norm) {
     const long pairs = in->width / 2;
@@ -215,12 +217,12 @@ static void go_back(const Input *in, const float *norm, long first, long count, 
         }
         if (!norm) continue;
         const float inverse = inverse_rms(in, rows, d);
-        for (long j = 0; j < in->width; j++) {
+        for (long j = 0; j < 2 * pairs; j++) {
             by_norm[j] += grads[j] * rows[j] * inverse;
             grads[j] *= norm[j];
         }
         const float share = inner(grads, rows, d) * inverse * inverse / in->width;
-        for (long j = 0; j < in->width; j++) grads[j] = inverse * (grads[j] - rows[j] * share);
+        for (long j = 0; j < 2 * pairs; j++) grads[j] = inverse * (grads[j] - rows[j] * share);
     }
 }
 
@@ -246,7 +248,7 @@ static void take_heads(const Input *in, long row, long token, long head, long co
 
 static long room_needed(long length, long width, int back) {
     const long l = up(length), d = up(width);
-    return (back ? 6 : 2) * l * d + 2 * QUERIES * l + 3 * QUERIES * d;
+    return (back ? 7 : 3) * l * d + 2 * QUERIES * l + 4 * QUERIES * d;
 }
 
 static void forward_task(const Input *in, void *out, float *logs, long row, long group, float *memory) {
@@ -257,18 +259,18 @@ static void forward_task(const Input *in, void *out, float *logs, long row, long
     for (long first = 0, end; first < length; first = end) {
         end = document_end(begins, first, length);
         const long size = end - first, l = up(size);
-        float *turned = memory, *values = turned + d * l, *weights = values + l * d;
-        float *queries = weights + QUERIES * l, *seen = queries + QUERIES * d;
+        float *turned = memory, *keys = turned + d * l, *values = keys + l * d, *weights = values + l * d;
+        float *raw = weights + QUERIES * l, *queries = raw + QUERIES * d, *seen = queries + QUERIES * d;
         take_heads(in, row, first, in->heads + group, size, values, d);
-        prepare(in, k_norm, first, size, 1, values, d);
-        turn(values, size, d, width, turned, l);
+        prepare(in, k_norm, first, size, 1, values, keys, d);
+        turn(keys, size, d, width, turned, l);
         take_heads(in, row, first, in->heads + in->groups + group, size, values, d);
         for (long head = group * share; head < (group + 1) * share; head++) {
             float *log = logs + (row * in->heads + head) * length + first;
             for (long i = 0; i < size; i += QUERIES) {
-                const long count = size - i < QUERIES ? size - i : QUERIES, keys = i + count, room = up(keys);
-                take_heads(in, row, first + i, head, count, queries, d);
-                prepare(in, in->norms, first + i, count, scale, queries, d);
+                const long count = size - i < QUERIES ? size - i : QUERIES, known = i + count, room = up(known);
+                take_heads(in, row, first + i, head, count, raw, d);
+                prepare(in, in->norms, first + i, count, scale, raw, queries, d);
                 multiply(count, room, width, queries, d, 1, turned, l, weights, l, 0);
                 for (long t = 0; t < count; t++) {
                     float *mine = weights + t * l, top = largest(mine, i + t + 1, room);
@@ -277,7 +279,7 @@ static void forward_task(const Input *in, void *out, float *logs, long row, long
                     for (long j = 0; j < room; j += LANES) *(floats *)(mine + j) /= log[i + t];
                     log[i + t] = top + logf(log[i + t]);
                 }
-                multiply(count, d, keys, weights, l, 1, values, d, seen, d, 0);
+                multiply(count, d, known, weights, l, 1, values, d, seen, d, 0);
                 give(out, (row * length + first + i) * out_step + head * width, out_step, in->half, count, width, seen,
                      d);
             }
@@ -294,12 +296,13 @@ static void backward_task(const Input *in, const void *out, const float *logs, c
     for (long first = 0, end; first < length; first = end) {
         end = document_end(begins, first, length);
         const long size = end - first, l = up(size);
-        float *keys = memory, *turned_keys = keys + l * d, *turned_values = turned_keys + d * l;
-        float *to_keys = turned_values + d * l, *to_values = to_keys + l * d, *values = to_values + l * d;
-        float *weights = values + l * d, *scores = weights + QUERIES * l;
-        float *queries = scores + QUERIES * l, *grads = queries + QUERIES * d, *mine = grads + QUERIES * d;
-        take_heads(in, row, first, in->heads + group, size, keys, d);
-        prepare(in, k_norm, first, size, 1, keys, d);
+        float *raw_keys = memory, *keys = raw_keys + l * d, *turned_keys = keys + l * d;
+        float *values = turned_keys + d * l, *turned_values = values + l * d;
+        float *to_keys = turned_values + d * l, *to_values = to_keys + l * d;
+        float *weights = to_values + l * d, *scores = weights + QUERIES * l, *raw = scores + QUERIES * l;
+        float *queries = raw + QUERIES * d, *grads = queries + QUERIES * d, *mine = grads + QUERIES * d;
+        take_heads(in, row, first, in->heads + group, size, raw_keys, d);
+        prepare(in, k_norm, first, size, 1, raw_keys, keys, d);
         take_heads(in, row, first, in->heads + in->groups + group, size, values, d);
         turn(keys, size, d, width, turned_keys, l);
         turn(values, size, d, width, turned_values, l);
@@ -312,8 +315,8 @@ static void backward_task(const Input *in, const void *out, const float *logs, c
                 take(out, out_at, out_step, in->half, count, width, mine, d);
                 take(grad, out_at, out_step, in->half, count, width, grads, d);
                 for (long t = 0; t < count; t++) delta[t] = inner(mine + t * d, grads + t * d, d);
-                take_heads(in, row, token, head, count, queries, d);
-                prepare(in, in->norms, token, count, scale, queries, d);
+                take_heads(in, row, token, head, count, raw, d);
+                prepare(in, in->norms, token, count, scale, raw, queries, d);
                 multiply(count, room, width, queries, d, 1, turned_keys, l, weights, l, 0);
                 multiply(count, room, width, grads, d, 1, turned_values, l, scores, l, 0);
                 const float *log = logs + (row * in->heads + head) * length + token;
@@ -326,12 +329,10 @@ static void backward_task(const Input *in, const void *out, const float *logs, c
                 multiply(count, d, known, scores, l, 1, keys, d, mine, d, 0);
                 multiply(known, d, count, scores, 1, l, queries, d, to_keys, d, 1); // queries carry the scale
                 multiply(known, d, count, weights, 1, l, grads, d, to_values, d, 1);
-                take_heads(in, row, token, head, count, queries, d);
-                go_back(in, in->norms, token, count, scale, queries, mine, d, grad_norms);
+                go_back(in, in->norms, token, count, scale, raw, mine, d, grad_norms);
                 give(grad_qkv, place(in, row, token, head), step, in->half, count, width, mine, d);
             }
-        take_heads(in, row, first, in->heads + group, size, keys, d);
-        go_back(in, k_norm, first, size, 1, keys, to_keys, d, grad_norms + width);
+        go_back(in, k_norm, first, size, 1, raw_keys, to_keys, d, grad_norms + width);
         give(grad_qkv, place(in, row, first, in->heads + group), step, in->half, size, width, to_keys, d);
         give(grad_qkv, place(in, row, first, in->heads + in->groups + group), step, in->half, size, width, to_values, d);
     }
