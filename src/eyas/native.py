@@ -1,5 +1,7 @@
 """C files of ours as libraries: compiled once per machine with the system's compiler, into the user's cache."""
 
+import ctypes
+import functools
 import hashlib
 import os
 import platform
@@ -47,6 +49,15 @@ def compiled(source: Path, wished: Sequence[str] = ()) -> Path:
     except OSError as error:
         raise Uncompiled(f"{source.name} cannot be compiled into {folder} ({error.strerror})") from error
     return target
+
+
+@functools.cache
+def library(source: Path) -> ctypes.CDLL | None:
+    """The library of a source that may use OpenMP, compiled and loaded; None where it cannot be."""
+    try:
+        return ctypes.CDLL(str(compiled(source, ("-fopenmp",))))
+    except (Uncompiled, OSError):
+        return None
 
 
 def _compiler() -> list[str]:

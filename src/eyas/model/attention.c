@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lanes.h"
+
 #if defined(__AVX512F__)
-enum { LANES = 16, ROWS = 6, WIDE = 4 }; // 24 registers of sums of 32
+enum { ROWS = 6, WIDE = 4 }; // 24 registers of sums of 32
 #else
-enum { LANES = 8, ROWS = 3, WIDE = 4 };
+enum { ROWS = 3, WIDE = 4 };
 #endif
 enum { QUERIES = 4 * ROWS }; // at a time: they see the keys up to the last of them
-typedef float floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 typedef struct {
     int32_t batch, heads, groups, length, width, half, threads; // half: 1 for bf16, 0 for fp32
@@ -28,8 +28,6 @@ typedef struct {
     const float *cos, *sin; // (length, width / 2)
     const int32_t *begins;  // (batch, length): where the document of a token begins
 } Input;
-
-static inline long up(long n) { return (n + LANES - 1) / LANES * LANES; }
 
 // ---- one product for all ----
 
@@ -122,51 +120,18 @@ static void turn(const float *from, long rows, long room, long width, float *to,
     }
 }
 
-// e^x for x <= 0, within 2 units of the last place: 2^n times a polynomial of the rest (Cephes' coefficients).
-static inline floats exponential(floats x) {
-    const floats least = (floats){0} - 87.0f;
-    const ints low = x < least;
-    x = (floats)(((ints)x & ~low) | ((ints)least & low));
-    const floats magic = (floats){0} + 12582912.0f;
-    const floats n = (x * 1.44269504f + magic) - magic;
-    const floats rest = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    floats p = rest * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * rest + 8.3334519073e-3f;
-    p = p * rest + 4.1665795894e-2f;
-    p = p * rest + 1.6666665459e-1f;
-    p = p * rest + 5.0000001201e-1f;
-    p = p * rest * rest + rest + 1.0f;
-    return (floats)((ints)p + (__builtin_convertvector(n, ints) << 23));
-}
-
-static inline floats greater(floats x, floats y) {
-    const ints first = x > y;
-    return (floats)(((ints)x & first) | ((ints)y & ~first));
-}
-
 // The largest of the first `seen` of a row; the rest of its `room` becomes as good as nothing.
 static float largest(float *x, long seen, long room) {
     for (long j = seen; j < room; j++) x[j] = -INFINITY;
     floats most = *(floats *)x;
     for (long j = LANES; j < room; j += LANES) most = greater(most, *(floats *)(x + j));
-    float one = most[0];
-    for (int i = 1; i < LANES; i++) one = most[i] > one ? most[i] : one;
-    return one;
+    return greatest(most);
 }
 
 // exp(scores - top) of the first `seen` of a row, 0 up to its `room`.
 static void exponentials(float *scores, long seen, long room, float top) {
     for (long j = 0; j < room; j += LANES) *(floats *)(scores + j) = exponential(*(floats *)(scores + j) - top);
     for (long j = seen; j < room; j++) scores[j] = 0;
-}
-
-// By halves: one lane after the other is a chain of sixteen sums, each waiting for the one before.
-static inline float added(floats x) {
-    typedef float four __attribute__((vector_size(16)));
-    const union { floats all; four part[LANES / 4]; } halves = {x};
-    four sum = halves.part[0] + halves.part[1];
-    if (LANES == 16) sum += halves.part[LANES / 4 - 2] + halves.part[LANES / 4 - 1];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static float total(const float *x, long room) {

@@ -5,7 +5,6 @@ Shapes: B rows, T tokens, H heads, G key heads that query heads share, D head si
 """
 
 import ctypes
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from eyas.errors import EyasError
 from eyas.model.network import document_positions
-from eyas.native import Uncompiled, compiled
+from eyas.native import library
 
 SOURCE = Path(__file__).with_name("attention.c")
 TYPES = (torch.float32, torch.bfloat16)
@@ -30,13 +29,9 @@ class _Input(ctypes.Structure):
     )
 
 
-@functools.cache
 def kernels() -> ctypes.CDLL | None:
     """The library; None where there is no compiler for it, and PyTorch computes with masks instead."""
-    try:
-        return ctypes.CDLL(str(compiled(SOURCE, ("-fopenmp",))))
-    except (Uncompiled, OSError):
-        return None
+    return library(SOURCE)
 
 
 def document_begins(doc_ids: Tensor) -> Tensor:

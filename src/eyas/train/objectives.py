@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from eyas.model import softmax
 from eyas.train.compiling import region
 
 Batch = dict[str, Tensor]
@@ -75,8 +76,7 @@ class _HeadLoss(torch.autograd.Function):
                 places = torch.arange(len(aims), device=aims.device), aims.clamp(min=0)
                 logits = part.to(dtype) @ w.T
                 hits = logits[places][:, None].float()
-                # A last, shorter chunk would compile once more for its own shape.
-                top, sums, grad = (_exponentials if len(part) == chunk else _exponentials_plain)(logits)
+                top, sums, grad = _exponentials(logits, len(part) == chunk)
                 losses = sums.log() + top - hits
                 total += (losses * trained).sum()
                 if found:
@@ -95,11 +95,21 @@ class _HeadLoss(torch.autograd.Function):
         return grad_x * grads[0], grad_w * grads[0], None, None
 
 
+def _exponentials(logits: Tensor, usual: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row the largest logit and the sum of exp(logit - largest), both (C, 1) fp32, and those terms (C, V).
+
+    They may take the place of `logits`.
+    """
+    if logits.device.type == "cpu" and logits.dtype == torch.bfloat16 and softmax.kernels() is not None:
+        return *softmax.exponentials_(logits), logits
+    # A last, shorter chunk would compile once more for its own shape.
+    return (_exponentials_compiled if usual else _exponentials_plain)(logits)
+
+
 def _exponentials_plain(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each row the largest logit and the sum of exp(logit - largest), both (C, 1) fp32, and those terms (C, V)."""
     top = logits.amax(-1, keepdim=True).float()
     terms = (logits.float() - top).exp().to(logits.dtype)
     return top, terms.float().sum(-1, keepdim=True), terms
 
 
-_exponentials = region(_exponentials_plain)
+_exponentials_compiled = region(_exponentials_plain)
