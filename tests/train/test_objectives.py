@@ -48,6 +48,27 @@ def test_gradient_of_a_nearly_certain_target_survives_bf16() -> None:
     assert weight.grad[0].item() == pytest.approx(float(certain - 1), rel=0.01)
 
 
+@pytest.mark.parametrize("compiler", [True, False])
+def test_head_loss_in_bf16_is_cross_entropy_with_and_without_a_compiler(
+    compiler: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiler:
+        monkeypatch.setattr(objectives.softmax, "kernels", lambda: None)
+    elif objectives.softmax.kernels() is None:
+        pytest.skip("no C compiler on this machine")
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(50, 32, generator=generator).requires_grad_()
+    weight = torch.randn(77, 32, generator=generator).requires_grad_()
+    targets = torch.randint(77, (50,), generator=generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = head_loss(hidden, weight, targets)
+    exact = F.cross_entropy(hidden @ weight.T, targets, reduction="sum")
+    torch.testing.assert_close(found, exact, rtol=3e-3, atol=0)
+    pairs = zip(torch.autograd.grad(found, (hidden, weight)), torch.autograd.grad(exact, (hidden, weight)), strict=True)
+    for mine, wanted in pairs:
+        torch.testing.assert_close(mine, wanted, rtol=0, atol=0.02 * float(wanted.abs().max()))
+
+
 def test_batch_without_any_target_moves_nothing(tiny: Callable[[], Transformer], counting: Any) -> None:
     model, batch = tiny(), counting.batch(0)
     batch["targets"].fill_(IGNORED)

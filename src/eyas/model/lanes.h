@@ -17,7 +17,7 @@ static inline floats greater(floats x, floats y) {
     return (floats)(((ints)x & first) | ((ints)y & ~first));
 }
 
-// e^x for x <= 0, within 1e-7 of it near 0 and 3e-6 at -87, the least it tells apart: 2 to the power of a whole number n
+// e^x for x <= 0, within 2e-7 of it down to -1 and 2e-6 down to -87, the least it tells apart: 2 to the power of a whole number n
 // and the rest, by the polynomial of fifth degree that is nearest to 2^rest. What is added for a moment leaves n in the
 // last bits of a float.
 static inline floats exponential(floats x) {

@@ -2,8 +2,6 @@
 //
 // In place: half the memory to go through, and while a chunk of logits is worked on it is all in the last cache.
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lanes.h"

@@ -35,19 +35,18 @@ def region(function: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
     """While open, repeated blocks of `model`, its last norm and every `region` run compiled; nothing is left behind."""
-    norms = [norm for norm in (getattr(model, "norm", None),) if isinstance(norm, nn.Module)]
-    blocks = repeated_blocks(model) + norms if enabled else []
-    for block in blocks:
+    parts = compiled_parts(model) if enabled else []
+    for part in parts:
         # An instance attribute, so that deleting it brings the class's own forward back.
-        setattr(block, "forward", torch.compile(block.forward, dynamic=False))  # noqa: B010
+        setattr(part, "forward", torch.compile(part.forward, dynamic=False))  # noqa: B010
     token = _active.set(enabled)
     try:
         with _starting_quickly() if enabled else nullcontext():
             yield
     finally:
         _active.reset(token)
-        for block in blocks:
-            delattr(block, "forward")
+        for part in parts:
+            delattr(part, "forward")
 
 
 @contextmanager
@@ -87,9 +86,11 @@ def half_written(error: Exception) -> Path | None:
     return Path(found[1]) if found else None
 
 
-def repeated_blocks(model: nn.Module) -> list[nn.Module]:
-    """The members of the model's ModuleLists."""
-    return [block for module in model.modules() if isinstance(module, nn.ModuleList) for block in module]
+def compiled_parts(model: nn.Module) -> list[nn.Module]:
+    """The members of the model's ModuleLists, and its last norm, which no block holds."""
+    blocks = [block for module in model.modules() if isinstance(module, nn.ModuleList) for block in module]
+    norm = getattr(model, "norm", None)
+    return [*blocks, norm] if isinstance(norm, nn.Module) else blocks
 
 
 def has_compiler(device: torch.device) -> bool:
