@@ -9,8 +9,20 @@ enum { LANES = 8 };
 #endif
 typedef float floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint32_t bits __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint16_t halves __attribute__((vector_size(LANES * 2), aligned(2), may_alias)); // bf16
 
 static inline long up(long n) { return (n + LANES - 1) / LANES * LANES; }
+
+static inline floats widened(const uint16_t *from) {
+    return (floats)(__builtin_convertvector(*(const halves *)from, bits) << 16);
+}
+
+// To the nearest bf16, of two as near the even one. What is no number stays none: its mark is in the upper half.
+static inline halves narrowed(floats x) {
+    const bits b = (bits)x;
+    return __builtin_convertvector((b + 0x7fff + (b >> 16 & 1)) >> 16, halves);
+}
 
 static inline floats greater(floats x, floats y) {
     const ints first = x > y;
@@ -46,4 +58,35 @@ static inline float greatest(floats x) {
     float most = x[0];
     for (int i = 1; i < LANES; i++) most = x[i] > most ? x[i] : most;
     return most;
+}
+
+// Lane i is a[which[i]], or b[which[i] - LANES].
+static inline floats picked(floats a, floats b, ints which) {
+#if defined(__clang__)
+    floats all;
+    for (int i = 0; i < LANES; i++) all[i] = which[i] < LANES ? a[which[i]] : b[which[i] - LANES];
+    return all;
+#else
+    return __builtin_shuffle(a, b, which);
+#endif
+}
+
+// The transpose of LANES rows: squares change their corners, the smallest first.
+static inline void turn_square(floats rows[LANES]) {
+#if defined(__AVX512F__)
+    const ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#else
+    const ints lane = {0, 1, 2, 3, 4, 5, 6, 7};
+#endif
+#pragma GCC unroll 4
+    for (int size = 1; size < LANES; size *= 2) {
+        const ints far = lane / size % 2, upper = lane + far * (LANES - size);
+#pragma GCC unroll 8
+        for (int pair = 0; pair < LANES / 2; pair++) {
+            floats *one = rows + pair / size * 2 * size + pair % size, *other = one + size;
+            const floats above = *one, below = *other;
+            *one = picked(above, below, upper);
+            *other = picked(above, below, upper + size);
+        }
+    }
 }

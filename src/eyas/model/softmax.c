@@ -6,19 +6,6 @@
 
 #include "lanes.h"
 
-typedef uint16_t halves __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
-typedef uint32_t bits __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-
-static inline floats widened(const uint16_t *from) {
-    return (floats)(__builtin_convertvector(*(const halves *)from, bits) << 16);
-}
-
-// To the nearest bf16. What is no number stays none: its mark is in the upper half, as it came in.
-static inline halves narrowed(floats x) {
-    const bits b = (bits)x;
-    return __builtin_convertvector((b + 0x8000) >> 16, halves);
-}
-
 static void softmax_row(uint16_t *row, long width, float *top, float *sum) {
     const long whole = width / LANES * LANES;
     uint16_t last[LANES];
