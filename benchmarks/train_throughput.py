@@ -4,9 +4,10 @@
                                           [--threads 2] [--clock wall|cpu]
 
 Each side lives in its own process; the parent lets them run in turn, so that noise of the machine meets both. Prints
-the median tokens a second of each, the median of the per-round ratios with its range, and MFU: (6 N + 6 L D T) FLOPs
-a token over the rate of a 2048-cubed bf16 linear layer with the same threads in the same run. `--clock cpu` counts
-processor seconds of the process instead of wall seconds: with `--threads 1` it tells the ratio on a busy machine.
+the median tokens a second of each, the median of the per-round ratios with its range, and MFU likewise: (6 N + 6 L D T)
+FLOPs a token over the rate of a 2048-cubed bf16 linear layer with the same threads, right after the steps. With
+`--clock cpu` processor seconds of the process count instead of wall seconds: with `--threads 1` it tells the ratio on
+a busy machine.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,18 @@ def compare(args: argparse.Namespace) -> None:
     def median(name: str, key: str) -> float:
         return statistics.median(figures[name][key] for figures in rounds)
 
-    ratios = sorted(figures["eyas"]["tok_per_s"] / figures["peer"]["tok_per_s"] for figures in rounds)
-    gemm = median("eyas", "gemm_flops")
-    mfu = median("eyas", "tok_per_s") * first["eyas"]["flops_per_token"] / gemm
+    def spread(values: Iterable[float]) -> str:
+        found = sorted(values)
+        return f"{statistics.median(found):.2f} (from {found[0]:.2f} to {found[-1]:.2f})"
+
+    ratios = (figures["eyas"]["tok_per_s"] / figures["peer"]["tok_per_s"] for figures in rounds)
+    flops = first["eyas"]["flops_per_token"]
+    mfus = (flops * figures["eyas"]["tok_per_s"] / figures["eyas"]["gemm_flops"] for figures in rounds)
     speeds = ", ".join(f"{name} {median(name, 'tok_per_s'):,.0f}" for name in sides)
     print(f"medians of {args.rounds} rounds, tok/s: {speeds}")
-    print(f"ratio {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+    print(f"ratio {spread(ratios)}")
     how = f"2048-cubed bf16 linear, {args.threads} threads, {args.clock} clock"
-    print(f"MFU {mfu:.2f} of {gemm / 1e9:.0f} GFLOP/s ({how})")
+    print(f"MFU {spread(mfus)} of {median('eyas', 'gemm_flops') / 1e9:.0f} GFLOP/s ({how})")
 
 
 def start(name: str) -> "subprocess.Popen[str]":
