@@ -124,7 +124,9 @@ def test_an_answer_that_was_cut_off_is_not_trained_on(engine: Engine, undecided:
     short = RolloutSettings(problems=3, group=4, max_tokens=1)
     batch = Rollouts(model, engine, Pick(*WORDS[:9]), short).batch(0)
     assert batch["figures"][FIGURES.index("completions/clipped_ratio")] > 0.9
-    assert not (batch["targets"] != IGNORED).any()
+    trained_on = set(batch["targets"][batch["targets"] != IGNORED].tolist())
+    # One in a dozen may end with its only token: that one was not cut off.
+    assert trained_on <= {engine.tokenizer.im_end, engine.tokenizer.endoftext}
 
 
 def test_what_a_tool_says_is_read_but_not_trained_on(engine: Engine) -> None:
