@@ -93,8 +93,8 @@ static void take(const void *from, long at, long step, int half, long count, lon
             const uint16_t *row = (const uint16_t *)from + at;
             for (long d = 0; d < whole; d += 2 * LANES) __builtin_prefetch(row + AHEAD * step + d);
             for (long d = 0; d < whole; d += LANES) *(floats *)(to + d) = widened(row + d);
-            uint16_t last[LANES] = {0};
             if (whole < width) {
+                uint16_t last[LANES] = {0};
                 memcpy(last, row + whole, (width - whole) * sizeof *last);
                 *(floats *)(to + whole) = widened(last);
             }
@@ -235,7 +235,7 @@ static inline long spaced(long l) { return l + LANES; }
 
 static long room_needed(int tiles, long length, long width, int back) {
     const long line = spaced(padded(tiles, length)), d = padded(tiles, width), block = at_once(tiles);
-    return (back ? 7 : 3) * line * d + 3 * block * line + 6 * block * d;
+    return back ? 7 * line * d + 3 * block * line + 6 * block * d : 3 * line * d + block * line + 3 * block * d;
 }
 
 // The turned rows of keys or values, each a right factor for `against`. Tiles take the place of `rows`.

@@ -38,7 +38,7 @@ def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
     parts = compiled_parts(model) if enabled else []
     for part in parts:
         # An instance attribute, so that deleting it brings the class's own forward back.
-        setattr(part, "forward", torch.compile(part.forward, dynamic=False))  # noqa: B010
+        part.forward = torch.compile(part.forward, dynamic=False)
     token = _active.set(enabled)
     try:
         with _starting_quickly() if enabled else nullcontext():
@@ -46,7 +46,7 @@ def compiling(model: nn.Module, enabled: bool) -> Iterator[None]:
     finally:
         _active.reset(token)
         for part in parts:
-            delattr(part, "forward")
+            del part.forward
 
 
 @contextmanager
